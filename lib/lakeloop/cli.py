@@ -1,0 +1,253 @@
+"""The command line: ``lakeloop run conf/<use case>``, one command a stage, and what the jobs call."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lakeloop.config import Settings, load
+from lakeloop.errors import EXIT_FAILED, GateRefused, LakeloopError, MachineError
+from lakeloop.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The closed loop of a lakehouse ML system: raw files to monitored predictions, on Spark, Delta Lake and MLflow.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="CONF", help="The use case's folder, such as conf/flights.")]
+Env = Annotated[str, typer.Option("--env", "-e", help="Environment: the file conf/env/<name>.yml.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Overrides a setting: dotted.key=value, or environment.key=value."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback behind an error.")]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Make the tables anew from their inputs.")]
+Force = Annotated[bool, typer.Option("--force", help="Train again, even on the same inputs.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lakeloop {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def _stages(
+    folder: Path, env: str, sets: list[str] | None, stages: tuple[str, ...], as_json: bool, quiet: bool,
+    rebuild: bool = False, force: bool = False, more: bool = False,
+) -> None:
+    """Runs stages in one session and prints the summary; GateRefused after the rest, where the gate refused."""
+    settings = load(folder, env, sets or ())
+    started = time.monotonic()
+    # Spark and MLflow take seconds to import: what is wrong with the configuration is told before.
+    from lakeloop.derive import Outcome
+    from lakeloop.modelling.train import Trained
+    from lakeloop.pipeline import Run, new_run_id
+    from lakeloop.report import Reporter
+    from lakeloop.session import session
+
+    reporter = Reporter(quiet, as_json)
+    now = datetime.now(timezone.utc)
+    run_id = new_run_id(now)
+    pipeline = settings.pipeline
+    reporter.say(f"[bold]{pipeline.pipeline}[/]  {pipeline.description}")
+    reporter.say(f"[dim]run {run_id}, environment {settings.environment.name}, lakeloop {__version__}[/]")
+    with reporter.working("spark", "session"):
+        spark = session(settings)
+    reporter.say(f"{'spark':<9} {'session ' + spark.version:<36} {'':>12}      {time.monotonic() - started:6.1f} s")
+    run = Run(spark, settings, run_id, now, reporter, rebuild, force)
+    outcomes: list[Outcome] = []
+    trained: Trained | None = None
+    for stage in stages:
+        for result in run.stage(stage):
+            if isinstance(result, Trained):
+                trained = result
+                if not trained.promoted and not trained.unchanged and run.tracking.champion() is None:
+                    reporter.summary(outcomes, trained, None, time.monotonic() - started)
+                    raise _refused(trained)
+            else:
+                outcomes.append(result)
+    drifted = run.drifted() if "monitor" in stages else None
+    hints = _further(settings, folder, env) if more else ()
+    reporter.summary(outcomes, trained, drifted, time.monotonic() - started, hints)
+    if trained is not None and not trained.promoted and not trained.unchanged:
+        raise _refused(trained)
+
+
+def _refused(trained: object) -> GateRefused:
+    from lakeloop.modelling.train import Trained
+
+    assert isinstance(trained, Trained)
+    failed = "; ".join(f"{check.name}: {check.detail}" for check in trained.checks if not check.passed)
+    return GateRefused(
+        f"{trained.version.name} version {trained.version.version} was registered but is not made champion: {failed}"
+    )
+
+
+def _further(settings: Settings, folder: Path, env: str) -> list[tuple[str, str]]:
+    given = f"{folder}" + (f" --env {env}" if env != "local" else "")
+    found = [("tables, versions and models", f"lakeloop status {given}")]
+    if settings.resolve(settings.environment.tracking_uri).startswith("sqlite"):
+        found.append(("experiments in the MLflow UI", f"lakeloop ui {given}   (make ui)"))
+    return found
+
+
+@app.command()
+def run(
+    folder: Folder, env: Env = "local", sets: Sets = None, rebuild: Rebuild = False, force: Force = False,
+    as_json: Json = False, quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """The whole loop: bronze, silver, gold, features, train, score, monitor."""
+    from lakeloop.pipeline import STAGES
+
+    _stages(folder, env, sets, STAGES, as_json, quiet, rebuild, force, more=True)
+
+
+def _stage_command(stage: str, text: str) -> None:
+    def command(
+        folder: Folder, env: Env = "local", sets: Sets = None, rebuild: Rebuild = False,
+        as_json: Json = False, quiet: Quiet = False, debug: Debug = False,
+    ) -> None:
+        _stages(folder, env, sets, (stage,), as_json, quiet, rebuild)
+
+    command.__doc__ = text
+    app.command(stage)(command)
+
+
+_stage_command("bronze", "Raw files as they came, each once.")
+_stage_command("silver", "Typed rows, one a key; the others go to quarantine.")
+_stage_command("gold", "The SQL tables of the use case.")
+_stage_command("features", "What was known at the time of each row to predict.")
+
+
+@app.command()
+def train(
+    folder: Folder, env: Env = "local", sets: Sets = None, force: Force = False,
+    as_json: Json = False, quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """Search, refit, test, log, register; champion if the gate is passed."""
+    _stages(folder, env, sets, ("train",), as_json, quiet, force=force)
+
+
+_stage_command("score", "Predictions of the champion for rows that it has not scored.")
+_stage_command("monitor", "Profiles of the scored rows and their drift from the training set.")
+
+
+@app.command()
+def land(
+    folder: Folder, env: Env = "local", sets: Sets = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Passed on to the use case's land.py.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Put an example's raw files below the landing root."""
+    from lakeloop.landing import land as put
+
+    settings = load(folder, env, sets or ())
+    console = Console(highlight=False)
+    with console.status("landing raw files"):
+        written = put(settings, **dict(item.split("=", 1) for item in options or ()))
+    console.print(f"landed {written:,} new files below {settings.resolve('{landing}')}")
+
+
+@app.command()
+def status(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Tables with their versions, models, last runs."""
+    settings = load(folder, env, sets or ())
+    from lakeloop.session import session
+    from lakeloop.status import collect, show
+
+    console = Console(highlight=False)
+    with console.status("looking") if not as_json else _nothing():
+        found = collect(session(settings), settings)
+    show(console, found, as_json)
+
+
+@app.command()
+def ui(
+    folder: Folder, env: Env = "local", sets: Sets = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000, debug: Debug = False,
+) -> None:
+    """The MLflow UI on this use case's experiments."""
+    settings = load(folder, env, sets or ())
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise MachineError(
+                f"Port {port} is taken by another program: name a free one with --port, such as --port {port + 1}."
+            ) from error
+    uri = settings.resolve(settings.environment.tracking_uri)
+    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+class _nothing:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code. A user's mistake is told in words, without a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = app(args=given, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except LakeloopError as error:
+        if "--debug" in given:
+            raise
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {_plain(str(error))}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; what was committed stays, and the next run goes on from there")
+        return 130
+    except OSError as error:
+        if "--debug" in given or error.errno != 28:
+            raise
+        Console(stderr=True).print("[red bold]error[/] The disk is full. Free some space and run again.")
+        return MachineError.exit_code
+    except Exception as error:
+        shown = getattr(error, "format_message", None)
+        if shown is None:
+            raise
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {_plain(shown())}")
+        return getattr(error, "exit_code", EXIT_FAILED)
+
+
+def _plain(text: str) -> str:
+    """Square brackets are markup to rich."""
+    return text.replace("[", "\\[")
+
+
+def job(stage: str) -> int:
+    """What jobs/<stage>.py calls: the stage with the arguments of the process."""
+    return main([stage, *sys.argv[1:]])
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

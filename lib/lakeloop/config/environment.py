@@ -1,0 +1,51 @@
+"""Where a pipeline runs: roots, table names, MLflow, Spark settings. One file an environment: conf/env/<name>.yml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Environment(BaseModel):
+    """Templates may use {root}, {catalog}, {schema}, {landing} and {pipeline}; ``tables`` also {layer} and {table}."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    root: str = Field("lakehouse", description="Folder below which local tables, models and logs are kept.")
+    catalog: str = Field("", description="Unity Catalog catalog, where tables are named and not paths.")
+    schema_: str = Field("", alias="schema", description="Unity Catalog schema.")
+    landing: str = Field("{root}/landing", description="Folder below which the raw files arrive.")
+    tables: str = Field(
+        "{root}/{pipeline}/{layer}/{table}",
+        description="A table's folder, or its name (catalog.schema.table) where the template has no slash.",
+    )
+    checkpoints: str = Field("{root}/{pipeline}/_checkpoints", description="Where the file sources keep progress.")
+    tracking_uri: str = Field("sqlite:///{root}/mlflow.db", description="MLflow tracking server or database.")
+    registry_uri: str = Field("", description="MLflow model registry, where it is not the tracking server's.")
+    artifacts: str = Field("{root}/mlruns", description="MLflow artifacts, where the tracking store is a database.")
+    experiment: str = Field("{pipeline}", description="MLflow experiment.")
+    model: str = Field("{pipeline}", description="Registered model's name.")
+    master: str = Field("", description="Spark master for a session of one's own; empty: the session that is there.")
+    spark: dict[str, str] = Field(default_factory=dict, description="Spark settings, as in spark-defaults.conf.")
+
+    @field_validator("spark", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        """Spark takes text; YAML gives numbers and booleans."""
+        if not isinstance(value, dict):
+            return value
+        return {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
+
+    def resolve(self, template: str, **names: str) -> str:
+        """``template`` with its placeholders filled in."""
+        root = self.root if "://" in self.root else str(Path(self.root).absolute())
+        known = {"root": root, "catalog": self.catalog, "schema": self.schema_, **names}
+        known["landing"] = self.landing.format(**known)
+        return template.format(**known)
+
+    @property
+    def tables_are_paths(self) -> bool:
+        """Whether tables are folders (plain Delta) and not names in a catalog."""
+        return "/" in self.tables

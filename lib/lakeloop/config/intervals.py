@@ -1,0 +1,24 @@
+"""Lengths of time as users write them: ``6 hours``, ``28 days``."""
+
+from __future__ import annotations
+
+import re
+
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+SHORT = {604_800: "w", 86_400: "d", 3600: "h", 60: "m", 1: "s"}
+
+_INTERVAL = re.compile(r"^\s*(\d+)\s+(second|minute|hour|day|week)s?\s*$", re.IGNORECASE)
+
+
+def seconds(text: str) -> int:
+    """The length of ``text`` in seconds; ValueError says what is allowed."""
+    match = _INTERVAL.match(text)
+    if not match:
+        raise ValueError("a number and a unit (seconds, minutes, hours, days or weeks), such as '6 hours'")
+    return int(match.group(1)) * SECONDS[match.group(2).lower()]
+
+
+def short(length: int) -> str:
+    """A length in seconds as a name's suffix: 7200 → ``2h``, 604800 → ``7d``."""
+    unit = next(unit for unit in (86_400, 3600, 60, 1) if length % unit == 0)
+    return f"{length // unit}{SHORT[unit]}"

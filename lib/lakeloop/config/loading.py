@@ -1,0 +1,195 @@
+"""Reads conf/<use case>/pipeline.yml and conf/env/<name>.yml, and reports everything that is wrong with them at once."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lakeloop.config import references
+from lakeloop.config.environment import Environment
+from lakeloop.config.models import Pipeline
+from lakeloop.errors import ConfigurationError, Problem
+
+PIPELINE_FILE = "pipeline.yml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a run is told: the use case, where it runs, and the SQL of its gold tables by name."""
+
+    folder: Path
+    pipeline: Pipeline
+    environment: Environment
+    queries: Mapping[str, str]
+
+    def resolve(self, template: str, **names: str) -> str:
+        """An environment's template with this pipeline's name filled in."""
+        return self.environment.resolve(template, pipeline=self.pipeline.pipeline, **names)
+
+    def fingerprint(self, *parts: object) -> str:
+        """A short hash of configuration, by which a table knows that what defines it was changed."""
+        plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+        return sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Settings:
+    """The settings of the use case in ``folder`` for environment ``env``.
+
+    ``sets`` are ``dotted.key=value`` overrides of pipeline.yml, or of the environment where they begin with
+    ``environment.``; values are YAML. Raises ConfigurationError with every problem.
+    """
+    folder = Path(folder)
+    file = folder / PIPELINE_FILE
+    env_file = folder.parent / "env" / f"{env}.yml"
+    problems: list[Problem] = []
+    overrides: list[tuple[str, Any]] = []
+    for item in sets:
+        key, equals, value = item.partition("=")
+        try:
+            overrides.append((key.strip(), yaml.safe_load(value)))
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not key.strip():
+            problems.append(Problem("--set", "", repr(item), "dotted.key=value, the value as in YAML"))
+    environment_sets = [(key[12:], value) for key, value in overrides if key.startswith("environment.")]
+    pipeline_sets = [(key, value) for key, value in overrides if not key.startswith("environment.")]
+
+    environment = _read(env_file, Environment, environment_sets, problems, hint=_other_environments(env_file))
+    pipeline = _read(file, Pipeline, pipeline_sets, problems, hint="lakeloop takes the use case's folder, conf/<name>")
+    queries: dict[str, str] = {}
+    if pipeline is not None:
+        queries = references.read_queries(folder, pipeline, str(file), problems)
+        references.check(pipeline, queries, str(file), problems)
+    if problems or pipeline is None or environment is None:
+        raise ConfigurationError(problems)
+    return Settings(folder, pipeline, environment.model_copy(update={"name": env}), queries)
+
+
+def _other_environments(env_file: Path) -> str:
+    names = sorted(path.stem for path in env_file.parent.glob("*.yml"))
+    near = nearest(env_file.stem, names)
+    return near or (f"there are {', '.join(names)}" if names else "")
+
+
+def _read(
+    file: Path, model: type[Any], sets: list[tuple[str, Any]], problems: list[Problem], hint: str = ""
+) -> Any | None:
+    """The file's content as ``model``, or None with the reasons added to ``problems``."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError:
+        problems.append(Problem(str(file), "", "no such file", "a YAML file", hint))
+        return None
+    try:
+        data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader, see _UniqueKeys
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problems.append(Problem(str(file), where, getattr(error, "problem", str(error)), "valid YAML"))
+        return None
+    if not isinstance(data, dict):
+        problems.append(Problem(str(file), "", f"a {type(data).__name__}", "a mapping of keys to values"))
+        return None
+    for key, value in sets:
+        data = _with(data, key.split("."), value)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems.extend(_problem(str(file), item, model, data) for item in error.errors())
+        return None
+
+
+def _with(data: Any, path: list[str], value: Any) -> Any:
+    """A copy of ``data`` in which the value at ``path`` is set."""
+    if not path:
+        return value
+    base = dict(data) if isinstance(data, dict) else {}
+    base[path[0]] = _with(base.get(path[0]), path[1:], value)
+    return base
+
+
+def _problem(file: str, item: Any, model: type[BaseModel], data: Any) -> Problem:
+    """One of pydantic's errors in our words."""
+    location = [str(part) for part in item["loc"]]
+    where = ".".join(part for part in location if not _is_branch(part))
+    found = item["input"]
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        allowed = _keys_at(model, location[:-1])
+        return Problem(
+            file, where, "an unknown key", f"one of {', '.join(allowed)}", nearest(location[-1], allowed)
+        )
+    if kind == "missing":
+        return Problem(file, where, "nothing", "a value; this key has no default")
+    if kind == "value_error":
+        return Problem(file, where, _brief(found), str(item["ctx"]["error"]))
+    if kind == "literal_error":
+        expected = item["ctx"]["expected"]
+        options = [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
+        return Problem(file, where, _brief(found), f"one of {', '.join(options)}", nearest(str(found), options))
+    message = item["msg"]
+    return Problem(file, where, _brief(found), message[0].lower() + message[1:])
+
+
+def _is_branch(part: str) -> bool:
+    """Whether a part of pydantic's location names a branch of a union and not a key."""
+    return part.startswith(("literal[", "list[", "function-")) or part in ("int", "str", "float", "bool")
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    """The keys that are allowed at a place of the configuration."""
+    schema: Any = model.model_json_schema(by_alias=True)
+    definitions = schema.get("$defs", {})
+    for part in location:
+        schema = _deref(schema, definitions)
+        properties = schema.get("properties", {})
+        if part in properties:
+            schema = properties[part]
+        elif isinstance(schema.get("additionalProperties"), dict):
+            schema = schema["additionalProperties"]
+    return sorted(_deref(schema, definitions).get("properties", {}))
+
+
+def _deref(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    for option in schema.get("anyOf", ()):
+        if "$ref" in option:
+            return _deref(option, definitions)
+    return schema
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``did you mean 'x'?`` where one of ``names`` is close to ``name``, else nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML that refuses the same key twice, where PyYAML keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=deep)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' stands here a second time", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,244 @@
+"""The configuration language: what a pipeline.yml may say, with types, defaults and what each thing means.
+
+Expressions are Spark SQL. A key that is not here is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from lakeloop.config import intervals, sql
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+BARE_TYPE = re.compile(
+    r"^(string|boolean|tinyint|smallint|int|integer|bigint|long|float|double|date|timestamp|"
+    r"decimal(\(\s*\d+\s*(,\s*\d+\s*)?\))?)$",
+    re.IGNORECASE,
+)
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        raise ValueError("a name of lower-case letters, digits and underscores that starts with a letter")
+    return value
+
+
+def _interval(value: str) -> str:
+    intervals.seconds(value)
+    return value
+
+
+def _measure(value: str) -> str:
+    sql.measure(value)
+    return value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _rule(value: object) -> object:
+    return {"rule": value} if isinstance(value, str) else value
+
+
+def _text(value: object) -> object:
+    """YAML reads 2013-10-01 as a date and 0.2 as a number."""
+    return str(value) if isinstance(value, (date, int, float)) else value
+
+
+Held = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[str, AfterValidator(_name)]
+Interval = Annotated[str, AfterValidator(_interval)]
+Names = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(Section):
+    """An expectation on a silver row. A rule that gives null passes, as in an SQL CHECK constraint."""
+
+    rule: str = Field(description="A Spark SQL condition over the silver columns.")
+    otherwise: Literal["quarantine", "drop", "warn", "fail"] = Field(
+        "quarantine", description="What becomes of a row for which the condition is false."
+    )
+
+
+class Source(Section):
+    """A kind of raw file: how it is read (bronze) and what a row of it means (silver)."""
+
+    path: str = Field(description="Files, folder or pattern below the environment's landing root.")
+    format: Literal["csv", "json", "parquet"] = Field("csv", description="The files' format.")
+    options: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="Spark's own options of that format."
+    )
+    missing: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default_factory=list, description="Texts that stand for a missing value, beside the empty one."
+    )
+    key: Names = Field(description="Silver columns that identify a row.")
+    latest_by: Names = Field(
+        default_factory=lambda: ["_source_modified_at", "_source_file"],
+        description="Which version of a key wins: the greatest of these silver columns.",
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Silver columns, in order: a bare type (a safe cast of the raw column of that name) or an "
+        "expression, which sees the casts and the expressions above it. Empty: every raw column as it is.",
+    )
+    expect: dict[Name, Annotated[Rule, BeforeValidator(_rule)]] = Field(
+        default_factory=dict, description="Named expectations."
+    )
+
+    def expect_plain(self) -> dict[str, Any]:
+        """The expectations as plain data, for fingerprints."""
+        return {name: rule.model_dump() for name, rule in self.expect.items()}
+
+
+class Gold(Section):
+    """A gold table: one SQL query over silver and other gold tables."""
+
+    sql: str = Field(description="A .sql file beside pipeline.yml, or the query itself.")
+    key: Names = Field(description="Columns that identify a row.")
+    time: str | None = Field(None, description="Timestamp of the row, for features and windows.")
+    increment_by: str | None = Field(
+        None, description="Column by whose values the table is rebuilt in slices, when its inputs change."
+    )
+    affected_by: dict[str, str] = Field(
+        default_factory=dict,
+        description="For an input without that column: an expression for the slices (a value or an array) that a "
+        "changed row touches, or 'all' (the default) or 'nothing'.",
+    )
+
+
+class FeatureGroup(Section):
+    """Windowed aggregates of one entity, as they were known at a time."""
+
+    entity: Names = Field(description="Columns that identify the entity, both in `from` and in the spine.")
+    from_: str = Field(alias="from", description="Table of the events, such as silver.flights.")
+    where: str | None = Field(None, description="Only events for which this condition holds.")
+    time: str = Field(description="Expression for the event's timestamp.")
+    known_after: Interval = Field("0 seconds", description="How long after that its values may be used.")
+    resolution: Interval = Field(
+        "1 minute", description="Events are pre-aggregated to this; a value is visible from the end of its step."
+    )
+    windows: list[Interval] = Field(min_length=1, description="Lengths of the windows that end at the spine's time.")
+    measures: dict[Name, Annotated[str, AfterValidator(_measure)]] = Field(
+        min_length=1, description="Aggregates: avg, sum, count, min, max or stddev of an expression."
+    )
+
+
+class Label(Section):
+    """What is to be predicted."""
+
+    expression: str = Field(description="An expression over the spine; null where the outcome is not known.")
+    known_after: Interval = Field("0 seconds", description="How long after the spine's time the outcome is known.")
+
+
+class Split(Section):
+    """How rows are held out. By time, a length counts back from the newest row; a date is absolute."""
+
+    by: Literal["time", "random"] = Field("time", description="By the spine's time, or by a seeded hash of its key.")
+    validation: Held = Field("30 days", description="Newest part of the training time, for the search; or a share.")
+    test: Held = Field("90 days", description="Newest part of all, used once; or a share such as 0.2.")
+
+
+class Search(Section):
+    """The search for algorithm and hyperparameters."""
+
+    max_evals: int = Field(16, ge=1, description="Trials.")
+    parallelism: int | Literal["auto"] = Field("auto", description="Trials at a time; auto: one a core.")
+    sample_rows: int = Field(100_000, ge=100, description="Rows that a trial is fitted on, at most.")
+    max_rows: int = Field(2_000_000, ge=100, description="Rows that the winner is fitted on, at most.")
+
+
+ALGORITHMS = ("lightgbm", "xgboost", "logistic_regression")
+Algorithm = Literal["lightgbm", "xgboost", "logistic_regression", "ridge"]
+METRICS = {
+    "binary": ("roc_auc", "precision_recall_auc", "log_loss", "accuracy_score", "f1_score"),
+    "multiclass": ("accuracy_score", "f1_score", "log_loss", "roc_auc"),
+    "regression": ("root_mean_squared_error", "mean_absolute_error", "r2_score"),
+}
+
+
+class Model(Section):
+    """The model: what it learns from, how it is found and judged."""
+
+    task: Literal["binary", "multiclass", "regression"]
+    spine: str = Field(description="Table of the rows to predict, such as gold.departures.")
+    label: Annotated[Label, BeforeValidator(lambda v: {"expression": v} if isinstance(v, str) else v)]
+    positive: str | None = Field(None, description="Which label value is the positive one, where it is a text.")
+    include: Names = Field(default_factory=list, description="Key columns that the model may see.")
+    exclude: Names = Field(default_factory=list, description="Spine columns that the model may not see.")
+    split: Split = Field(default_factory=Split)
+    algorithms: list[Algorithm] | Literal["auto"] = Field("auto", description="Which algorithms are tried.")
+    metric: str = Field("", description="What the search maximises (or minimises, where smaller is better).")
+    search: Search = Field(default_factory=Search)
+    seed: int = Field(42, description="Seed of the split, the search and the estimators.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_metric(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("metric") and data.get("task") in METRICS:
+            return {**data, "metric": METRICS[data["task"]][0]}
+        return data
+
+    @model_validator(mode="after")
+    def _metric_of_task(self) -> Model:
+        if self.metric not in METRICS[self.task]:
+            raise ValueError(f"metric '{self.metric}' is not one of {', '.join(METRICS[self.task])} ({self.task})")
+        return self
+
+    def algorithm_names(self) -> list[str]:
+        """The algorithms to try, with ``auto`` resolved for the task."""
+        if self.algorithms != "auto":
+            return list(self.algorithms)
+        return ["lightgbm", "xgboost", "ridge" if self.task == "regression" else "logistic_regression"]
+
+
+class Gate(Section):
+    """What a model must pass before it becomes champion."""
+
+    minimum: dict[str, float] = Field(default_factory=dict, description="Smallest test metric allowed, by name.")
+    beat: list[Literal["naive", "champion"]] = Field(
+        default_factory=lambda: ["naive", "champion"], description="Models that it must be better than on the test set."
+    )
+
+
+class Thresholds(Section):
+    """From which value a drift metric counts as drift."""
+
+    population_stability_index: float | None = Field(0.2, alias="psi")
+    js_distance: float | None = None
+    ks_statistic: float | None = None
+    tv_distance: float | None = None
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Monitoring(Section):
+    """Profiles of the scored rows over time, compared with the training set."""
+
+    window: Literal["1 day", "1 week", "1 month"] = Field("1 day", description="Granularity of the profiles.")
+    slices: Names = Field(default_factory=list, description="Columns for whose values profiles are made apart.")
+    drift: Thresholds = Field(default_factory=Thresholds)
+    minimum_rows: int = Field(100, ge=1, description="With fewer rows a window's drift is unknown.")
+
+
+class Pipeline(Section):
+    """A use case: everything in conf/<name>/pipeline.yml."""
+
+    pipeline: Name = Field(description="The use case's name; it names tables, experiment and model.")
+    description: str = Field("", description="The question, for people.")
+    sources: dict[Name, Source] = Field(min_length=1)
+    gold: dict[Name, Gold] = Field(default_factory=dict)
+    features: dict[Name, FeatureGroup] = Field(default_factory=dict)
+    model: Model
+    gate: Gate = Field(default_factory=Gate)
+    monitoring: Monitoring = Field(default_factory=Monitoring)

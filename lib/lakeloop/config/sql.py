@@ -1,0 +1,91 @@
+"""What a piece of Spark SQL from the configuration says about itself: the tables it reads, the aggregate it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+
+LAYERS = ("bronze", "silver", "quarantine", "gold", "features", "predictions", "monitoring")
+
+AGGREGATES = {
+    "avg": "avg",
+    "mean": "avg",
+    "sum": "sum",
+    "count": "count",
+    "min": "min",
+    "max": "max",
+    "stddev": "stddev",
+    "stddev_samp": "stddev",
+}
+
+_CALL = re.compile(r"^\s*([a-z_]+)\s*\((.*)\)\s*$", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A table that a query reads, and where its name stands in the text (``start`` to ``end``, exclusive)."""
+
+    layer: str
+    name: str
+    start: int
+    end: int
+
+    @property
+    def table(self) -> str:
+        return f"{self.layer}.{self.name}"
+
+
+def references(query: str) -> list[Reference]:
+    """The Lakeloop tables that ``query`` reads, in the order of the text; ValueError if it does not parse."""
+    try:
+        tree = sqlglot.parse_one(query, read="spark")
+    except sqlglot.errors.ParseError as error:
+        detail = error.errors[0] if error.errors else {}
+        place = f"line {detail.get('line')}, column {detail.get('col')}: " if detail else ""
+        raise ValueError(f"{place}{detail.get('description', 'the SQL cannot be read')}") from error
+    found = []
+    for table in tree.find_all(exp.Table):
+        layer = table.args.get("db")
+        if layer is not None and layer.name in LAYERS and not table.args.get("catalog"):
+            found.append(Reference(layer.name, table.name, layer.meta["start"], table.this.meta["end"] + 1))
+    return sorted(found, key=lambda reference: reference.start)
+
+
+def with_tables(query: str, names: dict[str, str]) -> str:
+    """``query`` with each ``layer.table`` replaced by ``names[layer.table]``; the rest of the text is untouched."""
+    for reference in reversed(references(query)):
+        query = query[: reference.start] + names[reference.table] + query[reference.end :]
+    return query
+
+
+def columns_of(expression: str) -> set[str]:
+    """The column names that an expression mentions (lower case)."""
+    tree = sqlglot.parse_one(expression, read="spark")
+    return {column.name.lower() for column in tree.find_all(exp.Column)}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An aggregate that can be kept as partial results: ``avg(arr_delay > 15)`` is avg over ``arr_delay > 15``."""
+
+    function: str
+    expression: str
+
+
+def measure(text: str) -> Measure:
+    """Reads one aggregate call; ValueError lists what is allowed."""
+    match = _CALL.match(text)
+    function = AGGREGATES.get(match.group(1).lower()) if match else None
+    try:
+        tree = sqlglot.parse_one(text, read="spark")
+    except sqlglot.errors.ParseError:
+        tree = None
+    if match is None or function is None or not isinstance(tree, exp.AggFunc) or len(list(tree.find_all(exp.AggFunc))) != 1:
+        raise ValueError(f"one aggregate of {', '.join(AGGREGATES)} over an expression, such as 'avg(arr_delay > 15)'")
+    inner = match.group(2).strip()
+    if re.match(r"distinct\b", inner, re.IGNORECASE):
+        raise ValueError("an aggregate without DISTINCT: distinct counts cannot be kept as partial results")
+    return Measure(function, "1" if inner == "*" else inner)

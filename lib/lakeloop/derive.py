@@ -1,0 +1,340 @@
+"""The engine: every table after bronze is a derivation, and this is the one place that runs them.
+
+A derivation says what a table is: named inputs, a pure function from their rows to its rows, and how its rows are
+identified. The engine finds what changed in the inputs since the versions that the table last consumed, hands the
+function just the rows or slices that this touches, and commits the result together with the consumed versions. A
+run that is killed has either made that commit or not; there is nothing else to get wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from lakeloop.tables import Commit, Lakehouse, Table
+
+Rows = Mapping[Table, DataFrame]
+
+# Above this many slices a rebuild of the table is cheaper than naming them one by one.
+MOST_SLICES = 4000
+ALL, NOTHING = "all", "nothing"
+
+
+@dataclass(frozen=True)
+class ByKey:
+    """A row is known by its key. The first input is keyed alike, and its changed keys are computed anew.
+
+    With ``newest`` the first input is append-only and not keyed: its new rows are computed, and a row replaces that
+    of its key where these columns, compared in order, are greater. With ``keeps`` the rows of keys that a rebuild
+    does not yield stay (predictions of earlier models). ``source_key`` is the first input's key, where the output's
+    has more columns (the model's version); a key that is gone from the input leaves none of its rows."""
+
+    key: tuple[str, ...]
+    newest: tuple[str, ...] = ()
+    keeps: bool = False
+    source_key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BySlice:
+    """Rows are rebuilt in slices, the values of ``column``.
+
+    ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
+    array of values, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with just the rows
+    of these slices (their expression gives one value); the others whole."""
+
+    column: str
+    touched: Mapping[Table, str]
+    restricted: frozenset[Table] = frozenset()
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Each row of the one, append-only input gives rows of its own, and none is ever changed."""
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A table as a function of other tables. ``fingerprint`` changes when what defines it changes."""
+
+    output: Table
+    inputs: tuple[Table, ...]
+    compute: Callable[[Rows], DataFrame]
+    identity: ByKey | BySlice | Appended
+    fingerprint: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did to one table. ``rows_in`` counts the first input's rows or changes, ``rows_out`` the rows
+    written; ``action`` is unchanged, updated, rebuilt or created; ``reason`` tells why a table was rebuilt."""
+
+    table: Table
+    action: str
+    version: int
+    rows_in: int = 0
+    rows_out: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+
+
+class Engine:
+    """Runs derivations on a lakehouse; remembers the versions that it has seen and made during one run."""
+
+    def __init__(self, lakehouse: Lakehouse, run: str, rebuild: bool = False) -> None:
+        self.lakehouse = lakehouse
+        self.run = run
+        self.rebuild = rebuild
+        self._latest: dict[Table, Commit | None] = {}
+
+    def latest(self, table: Table) -> Commit | None:
+        """The table's newest commit as this run sees it: read once, or made by this run."""
+        if table not in self._latest:
+            self._latest[table] = self.lakehouse.latest(table)
+        return self._latest[table]
+
+    def forget(self, table: Table) -> None:
+        """The table was written by something other than a derivation."""
+        self._latest.pop(table, None)
+
+    def derive(self, derivation: Derivation) -> Outcome:
+        """Brings the derivation's table up to date with its inputs, in one commit or none."""
+        started = time.monotonic()
+        versions = {table: self._version(table) for table in derivation.inputs}
+        known = self.lakehouse.last_progress(derivation.output)
+        progress = {
+            "consumed": {str(table): version for table, version in versions.items()},
+            "fingerprint": derivation.fingerprint,
+            "run": self.run,
+        }
+        if known is None:
+            rows_in = self._build(derivation, versions, progress, exists=False)
+            return self._outcome(derivation, "created", rows_in, started)
+        commit, last = known
+        reason = self._why_rebuild(derivation, last)
+        if not reason and last.get("consumed") == progress["consumed"]:
+            self._latest[derivation.output] = commit
+            return Outcome(derivation.output, "unchanged", commit.version, seconds=time.monotonic() - started)
+        if not reason:
+            consumed = last["consumed"]
+            assert isinstance(consumed, dict)
+            changed = {t: int(consumed[str(t)]) for t in versions if consumed[str(t)] != versions[t]}
+            try:
+                rows_in = self._update(derivation, versions, changed, progress)
+            except _Rebuild as why:
+                reason = str(why)
+        if reason:
+            rows_in = self._build(derivation, versions, progress, exists=True)
+        if self.lakehouse.latest(derivation.output) == commit:
+            self.lakehouse.note_progress(derivation.output, progress)
+        return self._outcome(derivation, "rebuilt" if reason else "updated", rows_in, started, reason)
+
+    def _version(self, table: Table) -> int:
+        commit = self.latest(table)
+        if commit is None:
+            raise LookupError(f"{table} is not there yet")
+        return commit.version
+
+    def _why_rebuild(self, derivation: Derivation, last: Mapping[str, object]) -> str:
+        """Why what the table consumed last does not help, or nothing."""
+        consumed = last.get("consumed")
+        if self.rebuild:
+            return "asked for"
+        if not isinstance(consumed, dict):
+            return "no record of what it was made from"
+        if last.get("fingerprint") != derivation.fingerprint:
+            return "its definition changed"
+        if set(consumed) != {str(table) for table in derivation.inputs}:
+            return "its inputs changed"
+        return ""
+
+    def _build(
+        self, derivation: Derivation, versions: Mapping[Table, int], progress: Mapping[str, object], exists: bool
+    ) -> int:
+        """All of the table from all of its inputs; returns the first input's rows."""
+        lakehouse = self.lakehouse
+        inputs = {table: lakehouse.read(table, version) for table, version in versions.items()}
+        rows = derivation.compute(inputs)
+        identity = derivation.identity
+        if exists and isinstance(identity, ByKey) and identity.keeps:
+            lakehouse.merge(derivation.output, rows, identity.key, progress)
+        else:
+            lakehouse.create(derivation.output, rows, progress, **derivation.properties)
+        return inputs[derivation.inputs[0]].count()
+
+    def _update(
+        self,
+        derivation: Derivation,
+        versions: Mapping[Table, int],
+        changed: Mapping[Table, int],
+        progress: Mapping[str, object],
+    ) -> int:
+        """The part of the table that the changes of its inputs touch; returns the first input's changed rows."""
+        identity = derivation.identity
+        first = derivation.inputs[0]
+        commits = {table: self.lakehouse.commits_after(table, after) for table, after in changed.items()}
+        for table, after in changed.items():
+            if len(commits[table]) != versions[table] - after:
+                raise _Rebuild(f"the change data feed of {table} no longer reaches back to version {after}")
+        changes = {table: self.lakehouse.changes(table, after, versions[table]) for table, after in changed.items()}
+        if isinstance(identity, BySlice):
+            self._update_slices(derivation, identity, versions, changes, progress)
+        else:
+            if set(changed) != {first}:
+                raise _Rebuild("an input without keys of the table changed")
+            inputs = {table: self.lakehouse.read(table, versions[table]) for table in derivation.inputs}
+            if isinstance(identity, ByKey) and not identity.newest:
+                source_key = identity.source_key or identity.key
+                inputs[first], deleted = net_changes(changes[first], source_key)
+                if source_key != identity.key:
+                    there = self.lakehouse.read(derivation.output).select(*identity.key)
+                    deleted = there.join(deleted, list(source_key), "left_semi")
+                rows = derivation.compute(inputs)
+                self.lakehouse.merge(derivation.output, rows, identity.key, progress, deleted=deleted)
+            else:
+                if any(commit.operation in ("DELETE", "UPDATE", "MERGE", "RESTORE") for commit in commits[first]):
+                    raise _Rebuild(f"rows of {first} were changed, where they should only be added")
+                inputs[first] = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+                rows = derivation.compute(inputs)
+                if isinstance(identity, ByKey):
+                    self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
+                else:
+                    self.lakehouse.append(derivation.output, rows, progress)
+        return sum(changed_rows(commit) for commit in commits.get(first, ()))
+
+    def _update_slices(
+        self,
+        derivation: Derivation,
+        identity: BySlice,
+        versions: Mapping[Table, int],
+        changes: Mapping[Table, DataFrame],
+        progress: Mapping[str, object],
+    ) -> None:
+        """Rebuilds the slices that the changes touch, with replaceWhere."""
+        slices = self._touched(identity, changes)
+        if not slices:
+            return
+        inputs = {}
+        for table in derivation.inputs:
+            rows = self.lakehouse.read(table, versions[table])
+            if table in identity.restricted:
+                rows = rows.filter(is_in(f"({identity.touched[table]})", slices))
+            inputs[table] = rows
+        predicate = is_in(".".join(f"`{part}`" for part in identity.column.split(".")), slices)
+        rows = derivation.compute(inputs).filter(predicate)
+        self.lakehouse.replace_where(derivation.output, rows, predicate, progress)
+
+    def _touched(self, identity: BySlice, changes: Mapping[Table, DataFrame]) -> list[object]:
+        """The slices that the changed rows touch; all of them at once, in one action."""
+        touched = None
+        for table, rows in changes.items():
+            expression = identity.touched.get(table, ALL)
+            if expression == ALL:
+                raise _Rebuild(f"{table} changed, which touches every slice")
+            if expression == NOTHING:
+                continue
+            values = rows.select(F.expr(expression).alias("slice"))
+            if values.schema["slice"].dataType.typeName() == "array":
+                values = values.select(F.explode_outer("slice").alias("slice"))
+            touched = values if touched is None else touched.unionByName(values)
+        if touched is None:
+            return []
+        slices = [row["slice"] for row in touched.distinct().limit(MOST_SLICES + 1).collect()]
+        if len(slices) > MOST_SLICES:
+            raise _Rebuild(f"more than {MOST_SLICES} slices are touched")
+        return sorted(slices, key=lambda value: (value is not None, value))
+
+    def _outcome(
+        self, derivation: Derivation, action: str, rows_in: int, started: float, reason: str = ""
+    ) -> Outcome:
+        commit = self.lakehouse.latest(derivation.output)
+        assert commit is not None
+        self._latest[derivation.output] = commit
+        return Outcome(
+            derivation.output,
+            action,
+            commit.version,
+            rows_in,
+            changed_rows(commit),
+            time.monotonic() - started,
+            reason,
+        )
+
+
+class _Rebuild(Exception):
+    """What changed cannot be followed; the whole table is made anew, and the reason is told."""
+
+
+CHANGE_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
+
+
+def net_changes(changes: DataFrame, key: Sequence[str]) -> tuple[DataFrame, DataFrame]:
+    """What a change data feed comes to: the rows as they are now, and the keys (columns ``key``) that are gone.
+
+    A commit that deletes and inserts a key (replaceWhere) has changed it; the last commit of a key decides.
+    """
+    last = Window.partitionBy(*key)
+    latest = changes.withColumn("_last", F.max("_commit_version").over(last)).filter("_commit_version = _last")
+    there = F.col("_change_type").isin("insert", "update_postimage")
+    rows = latest.filter(there).drop(*CHANGE_COLUMNS, "_last")
+    gone = latest.groupBy(*key).agg(F.max(there).alias("_there")).filter("NOT _there").select(*key)
+    return rows, gone
+
+
+def changed_rows(commit: Commit) -> int:
+    """How many rows a commit wrote or removed, from its operation metrics."""
+    if commit.operation == "MERGE":
+        return sum(
+            commit.metric(f"numTargetRows{what}") for what in ("Inserted", "Updated", "Deleted")
+        )
+    return commit.metric("numOutputRows") - commit.metric("numCopiedRows")
+
+
+def is_in(expression: str, values: Sequence[object]) -> str:
+    """An SQL condition: ``expression`` is one of ``values``, null among them or not."""
+    literals = [literal(value) for value in values if value is not None]
+    parts = [f"{expression} IN ({', '.join(literals)})"] if literals else []
+    if len(literals) != len(values):
+        parts.append(f"{expression} IS NULL")
+    return "(" + " OR ".join(parts) + ")" if parts else "false"
+
+
+def literal(value: object) -> str:
+    """A value that Spark gave, as an SQL literal; texts are escaped."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, Decimal)):
+        return str(value)
+    if isinstance(value, float):
+        return f"double('{value!r}')"
+    if isinstance(value, datetime):
+        return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
+    if isinstance(value, date):
+        return f"DATE '{value.isoformat()}'"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+__all__ = [
+    "ALL",
+    "NOTHING",
+    "AnalysisException",
+    "Appended",
+    "ByKey",
+    "BySlice",
+    "Derivation",
+    "Engine",
+    "Outcome",
+    "Rows",
+    "is_in",
+    "net_changes",
+]

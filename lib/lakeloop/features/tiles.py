@@ -1,0 +1,77 @@
+"""Tiles: the events of a feature group, pre-aggregated per entity and step of time, by when they became known."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeloop.config import Settings, intervals, sql
+from lakeloop.config.models import FeatureGroup
+from lakeloop.derive import BySlice, Derivation
+from lakeloop.tables import Table
+
+KNOWN_AT, KNOWN_DATE = "known_at", "known_date"
+
+# Which partial results an aggregate needs, so that tiles can be added up.
+PARTIALS = {
+    "avg": ("sum", "count"),
+    "sum": ("sum", "count"),
+    "count": ("count",),
+    "min": ("min",),
+    "max": ("max",),
+    "stddev": ("sum", "count", "squares"),
+}
+
+
+def derivation(settings: Settings, name: str) -> Derivation:
+    """features.<group>: the entity's columns, `known_at` timestamp (the end of the tile: from then on its values may
+    be used), `known_date` date, and for each measure its partial results (`<measure>__sum` double, `__count`
+    bigint, `__min`, `__max`, `__squares` double)."""
+    group = settings.pipeline.features[name]
+    events = Table.parse(group.from_)
+    return Derivation(
+        Table("features", name),
+        (events,),
+        lambda rows: tiles(rows[events], group),
+        BySlice(KNOWN_DATE, {events: f"to_date({known_at(group)})"}, frozenset({events})),
+        settings.fingerprint(group),
+    )
+
+
+def known_at(group: FeatureGroup) -> str:
+    """SQL for the end of the tile in which an event becomes known: `time + known_after`, rounded up."""
+    step = intervals.seconds(group.resolution)
+    micros = f"unix_micros(cast({group.time} as timestamp)) + {intervals.seconds(group.known_after)}000000L"
+    return f"timestamp_seconds(cast(ceil(({micros}) / {step}000000L) as bigint) * {step}L)"
+
+
+def tiles(events: DataFrame, group: FeatureGroup) -> DataFrame:
+    """One row an entity and tile, see `derivation`. Events without entity or time have no tile."""
+    rows = events.filter(group.where) if group.where else events
+    rows = rows.withColumn(KNOWN_AT, F.expr(known_at(group)))
+    for column in (*group.entity, KNOWN_AT):
+        rows = rows.filter(F.col(f"`{column}`").isNotNull())
+    aggregates = []
+    for name, text in group.measures.items():
+        measure = sql.measure(text)
+        value = _finite(F.expr(f"cast({measure.expression} as double)"))
+        if measure.function == "count":
+            value = F.expr(measure.expression)
+        aggregates += [_partial(kind, value).alias(f"{name}__{kind}") for kind in PARTIALS[measure.function]]
+    rows = rows.groupBy(*group.entity, KNOWN_AT).agg(*aggregates)
+    return rows.select(
+        *group.entity, KNOWN_AT, F.to_date(KNOWN_AT).alias(KNOWN_DATE),
+        *[column for column in rows.columns if "__" in column],
+    )
+
+
+def _finite(value: Column) -> Column:
+    """NaN and infinities as null: one of them would stay in every sum that follows."""
+    return F.when(~F.isnan(value) & (F.abs(value) != float("inf")), value)
+
+
+def _partial(kind: str, value: Column) -> Column:
+    if kind == "squares":
+        return F.sum(value * value)
+    functions = {"sum": F.sum, "count": F.count, "min": F.min, "max": F.max}
+    return functions[kind](value)

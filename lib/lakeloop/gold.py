@@ -1,0 +1,75 @@
+"""Gold: one SQL query a table, over silver and other gold tables, rebuilt in slices when its inputs change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakeloop.config import Settings, sql
+from lakeloop.config.models import Gold
+from lakeloop.config.references import gold_inputs, gold_order
+from lakeloop.derive import ALL, BySlice, Derivation, Rows
+from lakeloop.tables import Table
+
+
+def derivations(settings: Settings) -> list[Derivation]:
+    """The gold tables, each after those that it reads."""
+    return [derivation(settings, name) for name in gold_order(dict(settings.queries))]
+
+
+def derivation(settings: Settings, name: str) -> Derivation:
+    """gold.<name>: the columns of its query. Where the query yields a key twice, the run stops and says so."""
+    gold = settings.pipeline.gold[name]
+    query = settings.queries[name]
+    inputs = tuple(Table.parse(table) for table in gold_inputs(query))
+
+    def compute(rows: Rows) -> DataFrame:
+        return unique(run_query(query, name, rows), gold.key, f"gold.{name}")
+
+    return Derivation(
+        Table("gold", name), inputs, compute, _identity(settings, gold, inputs), settings.fingerprint(query, gold)
+    )
+
+
+def _identity(settings: Settings, gold: Gold, inputs: Sequence[Table]) -> BySlice:
+    """Slices by `increment_by`; an input that has that column is read in slices too, where we know that it has."""
+    column = gold.increment_by
+    if column is None:
+        return BySlice(gold.key[0], {table: ALL for table in inputs})
+    touched = {}
+    restricted = set()
+    for table in inputs:
+        if str(table) in gold.affected_by:
+            touched[table] = gold.affected_by[str(table)]
+        elif _has_column(settings, table, column):
+            touched[table] = f"`{column}`"
+            restricted.add(table)
+        else:
+            touched[table] = ALL
+    return BySlice(column, touched, frozenset(restricted))
+
+
+def _has_column(settings: Settings, table: Table, column: str) -> bool:
+    if table.layer == "gold":
+        return settings.pipeline.gold[table.name].increment_by == column
+    return column in settings.pipeline.sources[table.name].columns
+
+
+def run_query(query: str, name: str, rows: Rows) -> DataFrame:
+    """The query's result, with each table that it names standing for the given rows."""
+    spark = next(iter(rows.values())).sparkSession
+    views = {}
+    for table, frame in rows.items():
+        views[str(table)] = f"_lakeloop_{name}_{table.layer}_{table.name}"
+        frame.createOrReplaceTempView(views[str(table)])
+    return spark.sql(sql.with_tables(query, views))
+
+
+def unique(rows: DataFrame, key: Sequence[str], table: str) -> DataFrame:
+    """The same rows; computing them fails where two have the same key (a join that multiplies rows does that)."""
+    copies = F.count(F.lit(1)).over(Window.partitionBy(*key))
+    message = f"{table}: its query gives several rows for one key ({', '.join(key)}); look for a join that matches more than once"
+    once = F.when(F.col("_copies") == 1, True).otherwise(F.raise_error(F.lit(message)).cast("boolean"))
+    return rows.withColumn("_copies", copies).filter(once).drop("_copies")

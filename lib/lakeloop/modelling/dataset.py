@@ -1,0 +1,178 @@
+"""The labelled rows of the feature table, split into training, validation and test, and handed to one process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeloop.config import Pipeline, intervals, sql
+from lakeloop.config.models import Model
+from lakeloop.config.references import spine_key, spine_time
+from lakeloop.errors import DataError
+from lakeloop.features.table import DATE
+from lakeloop.modelling.predictor import prepared
+
+LABEL, PART = "_label", "_part"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the model sees, by how it is treated."""
+
+    numeric: list[str]
+    categorical: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        return self.numeric + self.categorical
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of one part, as pandas: ``inputs`` float64 and object columns, ``truth`` class codes or numbers."""
+
+    inputs: pd.DataFrame
+    truth: np.ndarray
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Where a split by time cuts: rows before ``validation`` train, rows from ``test`` on test."""
+
+    validation: str
+    test: str
+
+
+def model_columns(features: DataFrame, pipeline: Pipeline) -> Columns:
+    """The columns of the feature table that the model may see.
+
+    Left out: the key (but for `include`), times and dates, what the label is made of, and `exclude`.
+    """
+    model = pipeline.model
+    hidden = {name.lower() for name in spine_key(pipeline)} - {name.lower() for name in model.include}
+    hidden |= sql.columns_of(model.label.expression) | {name.lower() for name in model.exclude} | {DATE}
+    numeric, categorical = [], []
+    for field in features.schema:
+        if field.name.lower() in hidden:
+            continue
+        if isinstance(field.dataType, (T.NumericType, T.BooleanType)):
+            numeric.append(field.name)
+        elif isinstance(field.dataType, T.StringType):
+            categorical.append(field.name)
+    if not numeric and not categorical:
+        raise DataError(f"model: {model.spine} has no column that the model may see; look at include and exclude.")
+    return Columns(numeric, categorical)
+
+
+def labelled(features: DataFrame, pipeline: Pipeline) -> DataFrame:
+    """The feature table with `_label`: boolean for binary, string for multiclass, double for regression; null where
+    the outcome is not known."""
+    model = pipeline.model
+    label = F.expr(model.label.expression)
+    if model.task == "regression":
+        return features.withColumn(LABEL, label.cast("double"))
+    if model.task == "multiclass":
+        return features.withColumn(LABEL, label.cast("string"))
+    if model.positive is not None:
+        return features.withColumn(LABEL, F.trim(label.cast("string")) == F.lit(model.positive))
+    return features.withColumn(LABEL, label.cast("boolean"))
+
+
+def split(rows: DataFrame, pipeline: Pipeline) -> tuple[DataFrame, Boundaries]:
+    """Labelled rows with `_part` (train, validation or test), and where the cuts are."""
+    model = pipeline.model
+    known = rows.filter(F.col(LABEL).isNotNull())
+    if model.split.by == "random":
+        test, validation = _share(model, "test"), _share(model, "validation")
+        draw = F.pmod(F.xxhash64(F.lit(model.seed), *spine_key(pipeline)), F.lit(1_000_000)) / 1_000_000
+        part = F.when(draw < test, TEST).when(draw < test + validation, VALIDATION).otherwise(TRAIN)
+        return known.withColumn(PART, part), Boundaries(str(validation), str(test))
+    time = spine_time(pipeline)
+    assert time is not None
+    newest = known.agg(F.max(F.col(time).cast("timestamp").cast("double")).alias("at")).collect()[0]["at"]
+    if newest is None:
+        raise DataError(f"model.label: no row of {model.spine} has an outcome yet, so there is nothing to learn from.")
+    end = datetime.fromtimestamp(newest, timezone.utc)
+    test_from = _cut("test", model.split.test, end)
+    validation_from = _cut("validation", model.split.validation, test_from)
+    at = F.col(time).cast("timestamp")
+    part = F.when(at >= F.lit(test_from), TEST).when(at >= F.lit(validation_from), VALIDATION).otherwise(TRAIN)
+    return known.withColumn(PART, part), Boundaries(validation_from.isoformat(), test_from.isoformat())
+
+
+def _share(model: Model, name: str) -> float:
+    text = getattr(model.split, name)
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 < share < 1:
+        default = {"test": 0.2, "validation": 0.2}
+        return default[name] if text in ("30 days", "90 days") else _bad_cut(name, text, "a share such as 0.2")
+    return share
+
+
+def _cut(name: str, text: str, end: datetime) -> datetime:
+    """The moment where a part begins: a length before ``end``, or a date."""
+    if re.match(r"^\d{4}-\d{2}-\d{2}", text):
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    try:
+        return end - timedelta(seconds=intervals.seconds(text))
+    except ValueError:
+        return _bad_cut(name, text, "a length such as '30 days', or a date")
+
+
+def _bad_cut(name: str, text: str, expected: str) -> Any:
+    raise DataError(f"model.split.{name}: found {text!r}, expected {expected}.")
+
+
+def counts(parts: DataFrame) -> dict[str, int]:
+    """Rows of each part; DataError where one is empty, for then nothing can be learnt or judged."""
+    found = {row[PART]: row["count"] for row in parts.groupBy(PART).count().collect()}
+    for part in (TRAIN, VALIDATION, TEST):
+        if not found.get(part):
+            raise DataError(
+                f"model.split: no row falls into the {part} part ({found}). Set model.split.validation and "
+                "model.split.test so that each part gets rows."
+            )
+    return found
+
+
+def sample(rows: DataFrame, key: Sequence[str], most: int, there: int, seed: int) -> DataFrame:
+    """All rows, or about ``most`` of them, chosen by a hash of the key: the same ones on every run."""
+    if there <= most:
+        return rows
+    draw = F.pmod(F.xxhash64(F.lit(seed), *key), F.lit(1_000_000_000))
+    return rows.filter(draw < int(1_000_000_000 * most / there))
+
+
+def classes(rows: DataFrame, model: Model) -> list[Any] | None:
+    """The label's classes in the order of their codes; None for regression."""
+    if model.task == "regression":
+        return None
+    if model.task == "binary":
+        return [False, True]
+    return [row[LABEL] for row in rows.select(LABEL).distinct().orderBy(LABEL).collect()]
+
+
+def to_pandas(rows: DataFrame, columns: Columns, key: Sequence[str], codes: list[Any] | None) -> Parts:
+    """The rows in this process, ordered by key so that fitting sees them alike on every run."""
+    numbers = [F.col(f"`{name}`").cast("double").alias(name) for name in columns.numeric]
+    texts = [F.col(f"`{name}`") for name in columns.categorical]
+    frame = rows.orderBy(*key).select(*numbers, *texts, LABEL).toPandas()
+    inputs = prepared(frame, columns.numeric, columns.categorical)
+    if codes is None:
+        return Parts(inputs, frame[LABEL].to_numpy(dtype=np.float64))
+    lookup = {value: code for code, value in enumerate(codes)}
+    return Parts(inputs, frame[LABEL].map(lookup).to_numpy(dtype=np.int64))

@@ -1,0 +1,57 @@
+"""The logged model: raw columns in, predictions out, the same in batch, in a stream and behind REST.
+
+Imports neither Spark nor the rest of Lakeloop, so that a serving container needs nothing but what it scores with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+
+class Predictor(PythonModel):
+    """A fitted pipeline with its columns and classes.
+
+    ``predict`` gives a data frame with `prediction` (a class as the label spells it, or a number) and, for classes,
+    `probability` (binary: of the positive class, the second; multiclass: of the predicted one).
+    """
+
+    def __init__(
+        self, task: str, pipeline: Any, numeric: list[str], categorical: list[str], classes: list[Any] | None
+    ) -> None:
+        self.task = task
+        self.pipeline = pipeline
+        self.numeric = numeric
+        self.categorical = categorical
+        self.classes = classes
+
+    def scores(self, rows: pd.DataFrame) -> np.ndarray:
+        """Numbers to judge by: binary the probability of the positive class, multiclass all of them, else values."""
+        inputs = prepared(rows, self.numeric, self.categorical)
+        if self.task == "regression":
+            return np.asarray(self.pipeline.predict(inputs), dtype=np.float64)
+        probabilities = np.asarray(self.pipeline.predict_proba(inputs), dtype=np.float64)
+        return probabilities[:, 1] if self.task == "binary" else probabilities
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        scores = self.scores(model_input)
+        if self.task == "regression":
+            return pd.DataFrame({"prediction": scores})
+        assert self.classes is not None
+        classes = np.asarray(self.classes)
+        if self.task == "binary":
+            return pd.DataFrame({"prediction": classes[(scores >= 0.5).astype(int)], "probability": scores})
+        best = scores.argmax(axis=1)
+        return pd.DataFrame({"prediction": classes[best], "probability": scores[np.arange(len(best)), best]})
+
+
+def prepared(rows: pd.DataFrame, numeric: list[str], categorical: list[str]) -> pd.DataFrame:
+    """The model's columns, numbers as float64 (missing: NaN) and texts as objects (missing: None)."""
+    columns: dict[str, Any] = {name: pd.to_numeric(rows[name], errors="coerce").astype("float64") for name in numeric}
+    for name in categorical:
+        values = rows[name].astype(object)
+        columns[name] = values.where(values.notna(), None)
+    return pd.DataFrame(columns, index=rows.index)

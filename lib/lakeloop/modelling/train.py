@@ -1,0 +1,267 @@
+"""Training: search, refit, one look at the test set, everything logged, and the gate."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from lakeloop.config.references import spine_key
+from lakeloop.derive import Engine
+from lakeloop.errors import LakeloopError
+from lakeloop.features.table import feature_table
+from lakeloop.modelling import dataset, gate, metrics, tuning
+from lakeloop.modelling.dataset import PART, TEST, TRAIN, VALIDATION, Columns, Parts
+from lakeloop.modelling.estimators import NAIVE
+from lakeloop.modelling.predictor import Predictor
+from lakeloop.monitoring.reference import BASELINE_FILE, reference
+from lakeloop.tables import Table
+from lakeloop.tracking import ModelVersion, Tracking, Trial
+from lakeloop.version import __version__
+
+MODEL_ARTIFACT = "model"
+TRAINING, PROMOTED = "lakeloop.training", "lakeloop.promoted"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that was trained, or found to be there already.
+
+    ``metrics`` and ``naive`` are of the test set; ``checks`` is what the gate asked; ``promoted`` whether the alias
+    champion points to it now.
+    """
+
+    version: ModelVersion
+    algorithm: str
+    metric: str
+    metrics: Mapping[str, float]
+    naive: Mapping[str, float]
+    checks: Sequence[gate.Check]
+    promoted: bool
+    unchanged: bool
+    rows: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Data:
+    """All that is learnt from: the three parts, and what is known of them."""
+
+    columns: Columns
+    classes: list[Any] | None
+    boundaries: dataset.Boundaries
+    counts: Mapping[str, int]
+    search: Parts
+    validation: Parts
+    refit: Parts
+    test: Parts
+
+
+def training_key(engine: Engine) -> str:
+    """What a training depends on: the feature table's version and definition, the model's configuration, the code."""
+    settings = engine.lakehouse.settings
+    commit = engine.latest(feature_table(settings))
+    if commit is None:
+        raise LakeloopError(f"{feature_table(settings)} is not there yet: run the stage 'features' first.")
+    model = settings.pipeline.model
+    return settings.fingerprint(commit.version, model, settings.pipeline.gate, __version__)
+
+
+def existing(engine: Engine, tracking: Tracking) -> Trained | None:
+    """The model that was trained from the same inputs, if there is one."""
+    run = tracking.trained_on(training_key(engine))
+    if run is None:
+        return None
+    version = next((item for item in tracking.versions() if item.run_id == run.info.run_id), None)
+    if version is None:
+        return None
+    return summary(engine, tracking, version, unchanged=True)
+
+
+def summary(engine: Engine, tracking: Tracking, version: ModelVersion, unchanged: bool) -> Trained:
+    """What the registry and the run of a version say of it."""
+    run = tracking.run(version.run_id)
+    model = engine.lakehouse.settings.pipeline.model
+    found = {name.removeprefix("test_"): v for name, v in run.data.metrics.items() if name.startswith("test_")}
+    naive = {name.removeprefix("naive_test_"): v for name, v in run.data.metrics.items() if name.startswith("naive_test_")}
+    champion = tracking.champion()
+    return Trained(
+        version, run.data.params.get("algorithm", ""), model.metric, found, naive, (),
+        promoted=champion is not None and champion.version == version.version, unchanged=unchanged,
+    )
+
+
+def train(
+    engine: Engine, tracking: Tracking, progress: Callable[[int, float | None], None], force: bool = False
+) -> Trained:
+    """Trains, logs and registers a model, and makes it champion if it passes the gate.
+
+    Does nothing where the same inputs, configuration and code were trained on before, but for ``force``.
+    """
+    started = time.monotonic()
+    there = None if force else existing(engine, tracking)
+    if there is not None:
+        return there
+    settings = engine.lakehouse.settings
+    pipeline, model = settings.pipeline, settings.pipeline.model
+    table = feature_table(settings)
+    key = training_key(engine)
+    commit = engine.latest(table)
+    assert commit is not None
+    features = engine.lakehouse.read(table, commit.version)
+    rows, data = _data(features, engine)
+    task = tuning.Task(model.task, model.metric, data.columns, data.classes, model.seed)
+
+    import mlflow
+
+    with mlflow.start_run(experiment_id=tracking.experiment(), run_name=f"train {engine.run}") as run:
+        run_id = run.info.run_id
+        trials = tuning.search(
+            engine.lakehouse.spark, task, data.search, data.validation, model.algorithm_names(),
+            model.search.max_evals, model.search.parallelism, progress,
+        )
+        tracking.log_trials(run_id, trials)
+        winner = tuning.best(trials, model.metric)
+        predictor = tuning.fit(task, winner.params, data.refit, threads=os.cpu_count() or 1)
+        found = metrics.evaluate(model.task, data.test.truth, predictor.scores(data.test.inputs))
+        naive = tuning.fit_and_judge(task, {"algorithm": NAIVE}, data.refit, data.test)
+        _log_training(engine, tracking, table, commit.version, data, trials, winner, found, naive)
+        _log_reference(rows, data, engine, predictor)
+        uri = _log_model(predictor, data)
+        mlflow.set_tag(TRAINING, key)
+        champion = tracking.champion()
+        theirs = _champion_metrics(champion, model.task, data) if champion else None
+        checks = gate.decide(pipeline.gate, model.metric, found, naive, theirs, champion is not None)
+        passed = all(check.passed for check in checks)
+        mlflow.log_dict({"passed": passed, "checks": [vars(check) for check in checks]}, "gate.json")
+    version = tracking.register(uri, {TRAINING: key, PROMOTED: str(passed).lower()})
+    if passed:
+        tracking.crown(version)
+    return Trained(
+        version, str(winner.params["algorithm"]), model.metric, found, naive, checks, passed, False,
+        sum(data.counts.values()), time.monotonic() - started,
+    )
+
+
+def _data(features: DataFrame, engine: Engine) -> tuple[DataFrame, _Data]:
+    pipeline = engine.lakehouse.settings.pipeline
+    model = pipeline.model
+    columns = dataset.model_columns(features, pipeline)
+    rows, boundaries = dataset.split(dataset.labelled(features, pipeline), pipeline)
+    counts = dataset.counts(rows)
+    codes = dataset.classes(rows, model)
+    key = spine_key(pipeline)
+
+    def part(names: Sequence[str], most: int) -> Parts:
+        wanted = rows.filter(rows[PART].isin(*names))
+        there = sum(counts[name] for name in names)
+        return dataset.to_pandas(dataset.sample(wanted, key, most, there, model.seed), columns, key, codes)
+
+    return rows, _Data(
+        columns, codes, boundaries, counts,
+        search=part([TRAIN], model.search.sample_rows),
+        validation=part([VALIDATION], model.search.sample_rows),
+        refit=part([TRAIN, VALIDATION], model.search.max_rows),
+        test=part([TEST], model.search.max_rows),
+    )
+
+
+def _champion_metrics(champion: ModelVersion, task: str, data: _Data) -> dict[str, float] | None:
+    """The champion's metrics on the same test rows; None where it cannot be judged on them."""
+    import mlflow
+
+    try:
+        loaded = mlflow.pyfunc.load_model(champion.uri).unwrap_python_model()
+        return metrics.evaluate(task, data.test.truth, loaded.scores(data.test.inputs))
+    except Exception:  # noqa: BLE001 - whatever keeps it from being judged, the gate then fails closed
+        return None
+
+
+def _log_training(
+    engine: Engine, tracking: Tracking, table: Table, version: int, data: _Data, trials: Sequence[Trial],
+    winner: Trial, found: Mapping[str, float], naive: Mapping[str, float],
+) -> None:
+    """Parameters, metrics, configuration, split, seed and the input's Delta version, on the run in progress."""
+    import mlflow
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    lakehouse = engine.lakehouse
+    pipeline = lakehouse.settings.pipeline
+    for name, at in {table: version, **_consumed(engine, table)}.items():
+        location = lakehouse.location(name)
+        paths = lakehouse.settings.environment.tables_are_paths
+        source = DeltaDatasetSource(
+            path=location if paths else None, delta_table_name=None if paths else location, delta_table_version=at
+        )
+        mlflow.log_input(MetaDataset(source, name=str(name), digest=f"version-{at}"), context="training")
+    mlflow.log_params({**winner.params, "seed": pipeline.model.seed, "trials": len(trials), "task": pipeline.model.task})
+    mlflow.log_params({f"rows_{part}": count for part, count in data.counts.items()})
+    mlflow.log_params({"validation_from": data.boundaries.validation, "test_from": data.boundaries.test})
+    mlflow.log_metrics({f"validation_{name}": value for name, value in winner.metrics.items()})
+    mlflow.log_metrics({f"test_{name}": value for name, value in found.items()})
+    mlflow.log_metrics({f"naive_test_{name}": value for name, value in naive.items()})
+    mlflow.log_dict(pipeline.model_dump(mode="json", by_alias=True), "configuration/pipeline.json")
+    for name, query in lakehouse.settings.queries.items():
+        mlflow.log_text(query, f"configuration/gold/{name}.sql")
+    mlflow.log_dict({"numeric": data.columns.numeric, "categorical": data.columns.categorical}, "columns.json")
+    mlflow.set_tags({"lakeloop.version": __version__, "lakeloop.run": engine.run})
+
+
+def _consumed(engine: Engine, table: Table) -> dict[Table, int]:
+    """The versions that the feature table was made from."""
+    known = engine.lakehouse.last_progress(table)
+    consumed = known[1].get("consumed") if known else None
+    return {Table.parse(name): int(version) for name, version in consumed.items()} if isinstance(consumed, dict) else {}
+
+
+def _log_reference(rows: DataFrame, data: _Data, engine: Engine, predictor: Predictor) -> None:
+    """The training rows' bins and profile, against which later rows are compared."""
+    import mlflow
+
+    pipeline = engine.lakehouse.settings.pipeline
+    training = rows.filter(rows[PART].isin(TRAIN, VALIDATION))
+    scores = None if pipeline.model.task == "multiclass" else predictor.scores(data.test.inputs)
+    monitoring = pipeline.monitoring
+    found = reference(training, data.columns, monitoring.slices, monitoring.window, pipeline.model.task, scores)
+    mlflow.log_dict(found.as_dict(), BASELINE_FILE)
+
+
+def _log_model(predictor: Predictor, data: _Data) -> str:
+    """Logs the model with signature, input example and the code that it needs; returns its URI."""
+    import mlflow
+    from mlflow.models import infer_signature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    import lakeloop
+
+    example = data.refit.inputs.head(5)
+    inputs = [ColSpec(DataType.double, name, required=False) for name in data.columns.numeric]
+    inputs += [ColSpec(DataType.string, name, required=False) for name in data.columns.categorical]
+    signature = infer_signature(None, predictor.predict(None, data.refit.inputs.head(1000)))
+    signature.inputs = Schema(inputs)
+    logged = mlflow.pyfunc.log_model(
+        name=MODEL_ARTIFACT,
+        python_model=predictor,
+        signature=signature,
+        input_example=example,
+        code_paths=[str(Path(lakeloop.__file__).parent)],
+        pip_requirements=_requirements(predictor),
+    )
+    return str(logged.model_uri)
+
+
+def _requirements(predictor: Predictor) -> list[str]:
+    """The packages that scoring needs, at the versions of the training."""
+    from importlib.metadata import version
+
+    names = ["mlflow", "numpy", "pandas", "scikit-learn", "cloudpickle"]
+    module = type(predictor.pipeline.steps[-1][1]).__module__.split(".")[0]
+    return [f"{name}=={version(name)}" for name in names + ([module] if module in ("lightgbm", "xgboost") else [])]
+
+

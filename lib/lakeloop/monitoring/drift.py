@@ -1,0 +1,153 @@
+"""Drift: how far each window is from the training set (BASELINE) and from the window before (CONSECUTIVE).
+
+Column names are those of Databricks Lakehouse Monitoring's drift metrics table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeloop.monitoring import distances
+from lakeloop.monitoring.bins import Bins
+from lakeloop.monitoring.profile import BASELINE, INPUT, TABLE_ROW
+
+CONSECUTIVE = "CONSECUTIVE"
+_WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
+_TEST = T.StructType().add("statistic", "double").add("pvalue", "double")
+_LISTS = T.StructType().add("added", "array<string>").add("missing", "array<string>")
+
+KEYS = T.StructType()
+for _name, _type in [
+    ("window", _WINDOW), ("window_cmp", _WINDOW), ("drift_type", "string"), ("granularity", "string"),
+    ("slice_key", "string"), ("slice_value", "string"), ("model_id", "string"), ("column_name", "string"),
+    ("data_type", "string"), ("count_delta", "double"), ("avg_delta", "double"), ("percent_null_delta", "double"),
+    ("percent_zeros_delta", "double"), ("percent_distinct_delta", "double"), ("non_null_columns_delta", _LISTS),
+    ("rows", "bigint"),
+]:
+    KEYS = KEYS.add(_name, _type)
+
+METRICS = T.StructType()
+for _name, _type in [
+    ("js_distance", "double"), ("ks_test", _TEST), ("wasserstein_distance", "double"),
+    ("population_stability_index", "double"), ("chi_squared_test", _TEST), ("tv_distance", "double"),
+    ("l_infinity_distance", "double"),
+]:
+    METRICS = METRICS.add(_name, _type)
+
+SCHEMA = T.StructType([*KEYS.fields, *METRICS.fields])
+
+
+def drift(profiles: DataFrame, bins: Mapping[str, Bins], minimum_rows: int) -> DataFrame:
+    """One row a window, slice, column and kind of comparison; columns: SCHEMA.
+
+    `rows` bigint is the smaller number of rows of the two sides: below ``minimum_rows``, or with nothing to compare
+    with, the distances are null, which means unknown and never 'no drift'.
+    """
+    windows = profiles.filter(F.col("log_type") == INPUT)
+    baseline = profiles.filter(F.col("log_type") == BASELINE)
+    pairs = _pairs(windows, baseline, None, BASELINE).unionByName(
+        _pairs(windows, windows, F.col("now.window.start") == F.col("ref.window.end"), CONSECUTIVE)
+    )
+    non_null = _non_null_columns(profiles)
+    pairs = pairs.join(
+        non_null.alias("a"),
+        F.col("window").eqNullSafe(F.col("a.at")) & F.col("slice_key").eqNullSafe(F.col("a.sk")) & F.col("slice_value").eqNullSafe(F.col("a.sv")),
+        "left",
+    ).join(
+        non_null.alias("b"),
+        F.col("_cmp").eqNullSafe(F.col("b.at")) & F.col("slice_key").eqNullSafe(F.col("b.sk")) & F.col("slice_value").eqNullSafe(F.col("b.sv")),
+        "left",
+    )
+    delta = F.struct(
+        F.array_except("a.columns", "b.columns").alias("added"), F.array_except("b.columns", "a.columns").alias("missing")
+    )
+    pairs = pairs.withColumn("non_null_columns_delta", F.when(F.col("column_name") == TABLE_ROW, delta))
+    cells = pairs.select(
+        *[F.col(field.name).cast(field.dataType).alias(field.name) for field in KEYS], "_now", "_ref"
+    )
+    return cells.mapInPandas(_measure({name: item.as_dict() for name, item in bins.items()}, minimum_rows), SCHEMA)
+
+
+def _pairs(now: DataFrame, ref: DataFrame, when: Any, kind: str) -> DataFrame:
+    """Each profile row beside the one that it is compared with; rows without such a one stay, as unknown."""
+    now, ref = now.alias("now"), ref.alias("ref")
+    same = F.lit(True) if when is None else when
+    for column in ("slice_key", "slice_value", "column_name"):
+        same = same & F.col(f"now.{column}").eqNullSafe(F.col(f"ref.{column}"))
+    delta = {
+        f"{name}_delta": (F.col(f"now.{name}") - F.col(f"ref.{name}")).cast("double")
+        for name in ("count", "avg", "percent_null", "percent_zeros", "percent_distinct")
+    }
+    return now.join(ref, same, "left" if kind == BASELINE else "inner").select(
+        F.col("now.window").alias("window"), F.col("ref.window").alias("window_cmp"), F.lit(kind).alias("drift_type"),
+        *[F.col(f"now.{name}").alias(name) for name in
+          ("granularity", "slice_key", "slice_value", "model_id", "column_name", "data_type")],
+        *[value.alias(name) for name, value in delta.items()],
+        F.least("now.count", F.coalesce("ref.count", F.lit(0))).alias("rows"),
+        F.col("ref.window").alias("_cmp"), F.col("now.bin_counts").alias("_now"), F.col("ref.bin_counts").alias("_ref"),
+    )
+
+
+def _non_null_columns(profiles: DataFrame) -> DataFrame:
+    """The columns with at least one value, for each window (null: the baseline) and slice."""
+    there = F.when((F.col("num_nulls") < F.col("count")) & (F.col("column_name") != TABLE_ROW), F.col("column_name"))
+    return profiles.groupBy(
+        F.col("window").alias("at"), F.col("slice_key").alias("sk"), F.col("slice_value").alias("sv")
+    ).agg(F.sort_array(F.collect_list(there)).alias("columns"))
+
+
+def _measure(bins: Mapping[str, Mapping[str, Any]], minimum_rows: int) -> Any:
+    """A function for mapInPandas over pairs of bin counts; there is one pair a window, slice and column."""
+
+    def measure(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        cuts = {name: Bins.from_dict(item) for name, item in bins.items()}
+        for batch in batches:
+            found = [
+                compare(now, ref, cuts.get(name)) if rows >= minimum_rows else dict.fromkeys(METRICS.fieldNames())
+                for name, rows, now, ref in zip(batch["column_name"], batch["rows"], batch["_now"], batch["_ref"], strict=True)
+            ]
+            metrics = pd.DataFrame(found, columns=METRICS.fieldNames(), index=batch.index)
+            yield pd.concat([batch[KEYS.fieldNames()], metrics], axis=1)
+
+    return measure
+
+
+def compare(now: Any, ref: Any, bins: Bins | None) -> dict[str, Any]:
+    """The metrics of one column, from its bin counts on both sides; all None where there is nothing to compare."""
+    nothing: dict[str, Any] = dict.fromkeys(METRICS.fieldNames())
+    if bins is None or now is None or ref is None:
+        return nothing
+    p, q = np.asarray(now, dtype=np.float64), np.asarray(ref, dtype=np.float64)
+    if len(p) != len(q) or not p.sum() or not q.sum():
+        return nothing
+    found = {
+        "js_distance": distances.js_distance(p, q),
+        "population_stability_index": distances.population_stability_index(p, q),
+        "tv_distance": distances.tv_distance(p, q),
+        "l_infinity_distance": distances.l_infinity_distance(p, q),
+    }
+    if bins.edges is None:
+        test = distances.chi_squared_test(p, q)
+        return {**nothing, **found, "chi_squared_test": {"statistic": test.statistic, "pvalue": test.pvalue}}
+    # A column that goes null is a shift too, but nulls have no place on the number line.
+    p_real, q_real = p[:-1], q[:-1]
+    if p_real.sum() and q_real.sum():
+        test = distances.ks_test(p_real, q_real)
+        found["ks_test"] = {"statistic": test.statistic, "pvalue": test.pvalue}  # type: ignore[assignment]
+        found["wasserstein_distance"] = distances.wasserstein_distance(p_real, q_real, _points(bins.edges))
+    return {**nothing, **found}
+
+
+def _points(edges: tuple[float, ...]) -> np.ndarray:
+    """Where a bin's rows are taken to be: its middle; under and over: the reference's smallest and greatest."""
+    ends = np.asarray(edges, dtype=np.float64)
+    if len(ends) == 0:
+        return np.zeros(1)
+    return np.concatenate([[ends[0]], (ends[:-1] + ends[1:]) / 2, [ends[-1]]])

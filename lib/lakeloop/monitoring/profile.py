@@ -1,0 +1,238 @@
+"""Profiles: what each column of the scored rows looks like in each window, and how good the predictions were.
+
+Column names are those of Databricks Lakehouse Monitoring's profile metrics table, so that what reads that reads this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeloop.monitoring.bins import Bins
+
+TABLE_ROW = ":table"
+INPUT, BASELINE = "INPUT", "BASELINE"
+GROUP = ("window", "slice_key", "slice_value")
+FREQUENT_ITEMS = 100
+QUANTILES = [i / 20 for i in range(21)]
+SCORE_BINS = 1000
+
+_WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
+_D, _L = "double", "bigint"
+_FIELDS: list[tuple[str, str | T.DataType]] = [
+    ("window", _WINDOW), ("log_type", "string"), ("granularity", "string"), ("slice_key", "string"),
+    ("slice_value", "string"), ("model_id", "string"), ("column_name", "string"), ("data_type", "string"), ("count", _L),
+    ("num_nulls", _L), ("avg", _D), ("quantiles", T.ArrayType(T.DoubleType())), ("min", _D), ("max", _D), ("stddev", _D),
+    ("num_zeros", _L), ("num_nan", _L), ("min_length", _D), ("max_length", _D), ("avg_length", _D),
+    ("frequent_items", T.ArrayType(T.StructType().add("item", "string").add("count", "bigint"))), ("median", _D),
+    ("distinct_count", _L), ("percent_nan", _D), ("percent_null", _D), ("percent_zeros", _D), ("percent_distinct", _D),
+    ("accuracy_score", _D), ("log_loss", _D), ("roc_auc_score", _D), ("mean_squared_error", _D),
+    ("root_mean_squared_error", _D), ("mean_average_error", _D), ("r2_score", _D), ("label_count", _L),
+    ("bin_counts", T.ArrayType(T.LongType())),
+]
+SCHEMA = T.StructType()
+for _name, _type in _FIELDS:
+    SCHEMA = SCHEMA.add(_name, _type)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is profiled: ``numeric`` and ``categorical`` columns with their ``bins``, windows over ``time`` (none: all
+    rows are one window), slices by column, and the model whose rows they are."""
+
+    numeric: Sequence[str]
+    categorical: Sequence[str]
+    bins: Mapping[str, Bins]
+    time: str | None
+    granularity: str
+    slices: Sequence[str]
+    log_type: str
+    model_id: str
+    task: str
+
+
+def window(time: str, granularity: str) -> Column:
+    """The window of a moment: struct<start, end>; granularity is '1 day', '1 week' or '1 month'."""
+    unit = granularity.split()[1]
+    start = F.date_trunc(unit, F.col(f"`{time}`").cast("timestamp"))
+    return F.struct(start.alias("start"), (start + F.expr(f"INTERVAL 1 {unit}")).alias("end"))
+
+
+def profile(rows: DataFrame, plan: Plan) -> DataFrame:
+    """One row a window, slice and column, and one (`:table`) for the rows as a whole; columns: SCHEMA.
+
+    ``rows`` has the plan's columns and, where predictions are to be judged, `prediction`, `probability`, `_label`.
+    """
+    sliced = _sliced(rows, plan)
+    long = _long(sliced, plan)
+    group = [*GROUP, "column_name"]
+    statistics = long.groupBy(*group).agg(*_statistics())
+    bins = _bin_counts(long, plan, group)
+    result = statistics.join(bins, _same(statistics, bins, group), "left").drop(*[bins[name] for name in group])
+    if plan.categorical:
+        items = _frequent_items(long, group)
+        result = result.join(items, _same(result, items, group), "left").drop(*[items[name] for name in group])
+    else:
+        result = result.withColumn("frequent_items", F.lit(None))
+    return _finished(result.unionByName(_table_rows(sliced, plan), allowMissingColumns=True), plan)
+
+
+def _same(left: DataFrame, right: DataFrame, columns: Sequence[str]) -> Column:
+    """A join on columns of which some may be null."""
+    condition = F.lit(True)
+    for column in columns:
+        condition = condition & left[column].eqNullSafe(right[column])
+    return condition
+
+
+def _sliced(rows: DataFrame, plan: Plan) -> DataFrame:
+    """Each row once for the whole and once for each slicing column."""
+    at = window(plan.time, plan.granularity) if plan.time else F.lit(None).cast(_WINDOW)
+    nothing = F.lit(None).cast("string")
+    slices = [F.struct(nothing.alias("key"), nothing.alias("value"))]
+    slices += [
+        F.struct(F.lit(name).alias("key"), F.col(f"`{name}`").cast("string").alias("value")) for name in plan.slices
+    ]
+    rows = rows.withColumn("window", at)
+    if plan.time:
+        rows = rows.filter(F.col(f"`{plan.time}`").isNotNull())
+    return rows.select("*", F.explode(F.array(*slices)).alias("_slice")).select(
+        "*", F.col("_slice.key").alias("slice_key"), F.col("_slice.value").alias("slice_value")
+    )
+
+
+def _long(rows: DataFrame, plan: Plan) -> DataFrame:
+    """Columns as rows: `column_name`, `number` double or `text` string, `bin` int."""
+    cells = []
+    for name in (*plan.numeric, *plan.categorical):
+        number = F.col(f"`{name}`").cast("double") if name in plan.numeric else F.lit(None).cast("double")
+        text = F.lit(None).cast("string") if name in plan.numeric else F.col(f"`{name}`").cast("string")
+        cells.append(
+            F.struct(
+                F.lit(name).alias("column_name"),
+                number.alias("number"),
+                text.alias("text"),
+                plan.bins[name].index(name).cast("int").alias("bin"),
+            )
+        )
+    return rows.select(*GROUP, F.explode(F.array(*cells)).alias("cell")).select(*GROUP, "cell.*")
+
+
+def _statistics() -> list[Column]:
+    number, text = F.col("number"), F.col("text")
+    nan = F.isnan(number)
+    real = F.when(~nan, number)
+    missing = number.isNull() & text.isNull()
+    return [
+        F.count(F.lit(1)).alias("count"),
+        F.sum(missing.cast("bigint")).alias("num_nulls"),
+        F.avg(real).alias("avg"),
+        F.percentile_approx(real, QUANTILES, 200).alias("quantiles"),
+        F.min(real).alias("min"),
+        F.max(real).alias("max"),
+        F.stddev(real).alias("stddev"),
+        F.sum((real == 0).cast("bigint")).alias("num_zeros"),
+        F.sum(nan.cast("bigint")).alias("num_nan"),
+        F.min(F.length(text)).cast("double").alias("min_length"),
+        F.max(F.length(text)).cast("double").alias("max_length"),
+        F.avg(F.length(text)).alias("avg_length"),
+        F.approx_count_distinct(F.coalesce(text, number.cast("string"))).alias("distinct_count"),
+    ]
+
+
+def _bin_counts(long: DataFrame, plan: Plan, group: Sequence[str]) -> DataFrame:
+    """`bin_counts` array<bigint>: the rows in each of the column's bins, empty ones with 0."""
+    counted = long.groupBy(*group, "bin").agg(F.count(F.lit(1)).alias("n"))
+    maps = counted.groupBy(*group).agg(F.map_from_entries(F.collect_list(F.struct("bin", "n"))).alias("counts"))
+    size = F.element_at(
+        F.create_map(*[F.lit(part) for name, bins in plan.bins.items() for part in (name, bins.size)]),
+        F.col("column_name"),
+    )
+    filled = F.transform(F.sequence(F.lit(0), size - 1), lambda number: F.coalesce(F.col("counts")[number], F.lit(0)))
+    return maps.select(*group, filled.cast("array<bigint>").alias("bin_counts"))
+
+
+def _frequent_items(long: DataFrame, group: Sequence[str]) -> DataFrame:
+    """`frequent_items`: the most frequent texts, the most frequent first."""
+    counted = long.filter("text IS NOT NULL").groupBy(*group, "text").agg(F.count(F.lit(1)).alias("n"))
+    keys = ", ".join(group)
+    ranked = counted.selectExpr("*", f"row_number() OVER (PARTITION BY {keys} ORDER BY n DESC, text) AS rank")
+    top = ranked.filter(f"rank <= {FREQUENT_ITEMS}").groupBy(*group)
+    listed = top.agg(F.sort_array(F.collect_list(F.struct("rank", "text", "n"))).alias("listed"))
+    items = F.transform("listed", lambda item: F.struct(item["text"].alias("item"), item["n"].alias("count")))
+    return listed.select(*group, items.alias("frequent_items"))
+
+
+def _table_rows(rows: DataFrame, plan: Plan) -> DataFrame:
+    """The `:table` rows: how many rows, and how good the predictions whose outcome is known were."""
+    aggregates = [F.count(F.lit(1)).alias("count")]
+    known = F.col("_label").isNotNull() & F.col("prediction").isNotNull() if "_label" in rows.columns else None
+    if known is not None:
+        aggregates.append(F.sum(known.cast("bigint")).alias("label_count"))
+        aggregates += _quality(plan.task, known)
+    result = rows.groupBy(*GROUP).agg(*aggregates)
+    if known is not None and plan.task == "binary":
+        auc = _roc_auc(rows.filter(known))
+        result = result.join(auc, _same(result, auc, GROUP), "left").drop(*[auc[name] for name in GROUP])
+    if plan.task == "regression" and known is not None:
+        result = result.withColumn("root_mean_squared_error", F.sqrt("mean_squared_error"))
+    return result.withColumn("column_name", F.lit(TABLE_ROW))
+
+
+def _quality(task: str, known: Column) -> list[Column]:
+    label, prediction = F.when(known, F.col("_label")), F.col("prediction")
+    if task == "regression":
+        squared = (label - prediction) * (label - prediction)
+        return [
+            F.avg(squared).alias("mean_squared_error"),
+            F.avg(F.abs(label - prediction)).alias("mean_average_error"),
+            (1 - F.avg(squared) / F.nullif(F.var_pop(label), F.lit(0.0))).alias("r2_score"),
+        ]
+    right = F.when(known, (F.col("_label") == prediction).cast("double"))
+    if task == "multiclass":
+        return [F.avg(right).alias("accuracy_score")]
+    likely = F.greatest(F.least(F.col("probability"), F.lit(1 - 1e-15)), F.lit(1e-15))
+    surprise = -F.when(label, F.log(likely)).when(~label, F.log(1 - likely))
+    return [F.avg(right).alias("accuracy_score"), F.avg(surprise).alias("log_loss")]
+
+
+def _roc_auc(rows: DataFrame) -> DataFrame:
+    """`roc_auc_score`, from counts in a thousand steps of probability: exact to about one in a thousand."""
+    step = F.floor(F.col("probability") * SCORE_BINS).alias("step")
+    positive = F.sum(F.col("_label").cast("bigint")).alias("p")
+    counted = rows.groupBy(*GROUP, step).agg(positive, F.sum((~F.col("_label")).cast("bigint")).alias("n"))
+    keys = ", ".join(GROUP)
+    below = f"coalesce(sum(n) OVER (PARTITION BY {keys} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+    pairs = counted.selectExpr("*", f"p * ({below} + n / 2) AS pairs")
+    total = F.nullif(F.sum("p") * F.sum("n"), F.lit(0))
+    return pairs.groupBy(*GROUP).agg((F.sum("pairs") / total).alias("roc_auc_score"))
+
+
+def _finished(rows: DataFrame, plan: Plan) -> DataFrame:
+    """The contract's columns, in its order and types."""
+    kinds = {**{name: "double" for name in plan.numeric}, **{name: "string" for name in plan.categorical}}
+    kind = F.create_map(*[F.lit(part) for item in kinds.items() for part in item])
+    count = F.nullif(F.col("count"), F.lit(0))
+    numeric = F.col("data_type") == "double"
+    rows = rows.withColumns({
+        "log_type": F.lit(plan.log_type),
+        "granularity": F.lit(plan.granularity),
+        "model_id": F.lit(plan.model_id),
+        "data_type": F.when(F.col("column_name") != TABLE_ROW, F.element_at(kind, F.col("column_name"))),
+    })
+    rows = rows.withColumns({
+        "median": F.col("quantiles")[10],
+        "percent_null": F.col("num_nulls") / count * 100,
+        "percent_nan": F.when(numeric, F.coalesce("num_nan", F.lit(0)) / count * 100),
+        "percent_zeros": F.when(numeric, F.coalesce("num_zeros", F.lit(0)) / count * 100),
+        "percent_distinct": F.col("distinct_count") / count * 100,
+    })
+    there = set(rows.columns)
+    return rows.select(*[
+        (F.col(field.name) if field.name in there else F.lit(None)).cast(field.dataType).alias(field.name)
+        for field in SCHEMA
+    ])

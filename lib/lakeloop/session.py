@@ -1,0 +1,134 @@
+"""A SparkSession: made for a laptop, taken from the cluster, from Databricks or from Spark Connect."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakeloop import jars
+from lakeloop.config import Settings
+from lakeloop.errors import MachineError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+JAVA_OLDEST = 17
+FREE_SPACE = 1 << 30
+
+DELTA_SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+# An expression that cannot be computed for a row is null, and rules decide about nulls: one odd value must not
+# end a run over a million rows. See docs/decisions.md.
+SESSION_SETTINGS = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZone": "UTC"}
+
+
+def session(settings: Settings) -> SparkSession:
+    """The SparkSession to work with.
+
+    With a ``master`` in the environment a local session is made, Delta's jars included; without one the session
+    that the cluster or Databricks provides is used. MachineError says what the machine lacks.
+    """
+    from pyspark.sql import SparkSession
+
+    environment = settings.environment
+    if not environment.master:
+        spark = SparkSession.builder.appName(f"lakeloop {settings.pipeline.pipeline}").getOrCreate()
+        for key, value in {**SESSION_SETTINGS, **environment.spark}.items():
+            spark.conf.set(key, value)
+        return spark
+    root = Path(settings.resolve("{root}"))
+    _check_space(root)
+    java = _check_java()
+    paths = [str(path) for path in jars.delta_jars(java)]
+    logs = root / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    return _local_session(settings, paths, logs / "spark.log")
+
+
+def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSession:
+    from pyspark import SparkContext
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        _give_jars_to_running_jvm(paths)
+    log4j = Path(__file__).with_name("log4j2.properties").as_uri()
+    options = f"-Dlog4j2.configurationFile={log4j} -Dlakeloop.log={log}"
+    wanted = {
+        **DELTA_SETTINGS,
+        **SESSION_SETTINGS,
+        "spark.jars": ",".join(paths),
+        "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
+        "spark.sql.warehouse.dir": str(log.parent.parent / "_warehouse"),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        **settings.environment.spark,
+    }
+    wanted["spark.driver.extraJavaOptions"] = f"{options} {wanted.get('spark.driver.extraJavaOptions', '')}".strip()
+    builder = SparkSession.builder.master(settings.environment.master)
+    builder = builder.appName(f"lakeloop {settings.pipeline.pipeline}")
+    for key, value in wanted.items():
+        builder = builder.config(key, value)
+    try:
+        spark = builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        raise MachineError(f"Spark's Java process did not start; see {log} and the lines above.") from error
+    if "PYSPARK_GATEWAY_PORT" in os.environ and SparkContext._active_spark_context is not None:
+        spark.sparkContext.setLogLevel("WARN")
+    return spark
+
+
+def _give_jars_to_running_jvm(paths: list[str]) -> None:
+    """``spark-submit`` has started the JVM before we could name Delta's jars: adds them to its class loader."""
+    from pyspark import SparkContext
+
+    SparkContext._ensure_initialized()  # type: ignore[attr-defined]  # the only way to the gateway before a session
+    jvm = SparkContext._jvm
+    assert jvm is not None
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    for path in paths:
+        loader.addURL(jvm.java.io.File(path).toURI().toURL())
+
+
+def _check_java() -> str:
+    """Path of a Java that Spark can use; MachineError where there is none."""
+    advice = f"Spark needs Java {JAVA_OLDEST} or 21: install one, or set JAVA_HOME to it."
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if not java or not Path(java).exists():
+        raise MachineError(f"No Java was found{f' in JAVA_HOME ({home})' if home else ''}. {advice}")
+    try:
+        done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise MachineError(f"{java} cannot be started ({error.strerror}). {advice}") from error
+    match = re.search(r'version "(\d+)(?:\.(\d+))?', done.stderr + done.stdout)
+    if not match:
+        raise MachineError(f"{java} does not tell its version. {advice}")
+    major = int(match.group(1)) if match.group(1) != "1" else int(match.group(2) or 0)
+    if major < JAVA_OLDEST:
+        raise MachineError(f"{java} is Java {major}. {advice}")
+    return java
+
+
+def _check_space(root: Path) -> None:
+    """MachineError where the disk of ``root`` is all but full, or the folder cannot be made."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(f"The folder {root} cannot be made: {error.strerror}.") from error
+    free = shutil.disk_usage(root).free
+    if free < FREE_SPACE:
+        raise MachineError(
+            f"Only {free / (1 << 20):,.0f} MB are free where {root} is; a run needs {FREE_SPACE >> 30} GB. "
+            "Free some space, or name another folder with --set environment.root=PATH."
+        )

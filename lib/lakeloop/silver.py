@@ -1,0 +1,143 @@
+"""Silver: typed rows, one a key, that keep their promises; the others go to quarantine with every reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.window import Window
+
+from lakeloop.bronze import CORRUPT, FILE, INGESTED, METADATA, MODIFIED
+from lakeloop.config import Settings
+from lakeloop.config.models import BARE_TYPE, Source
+from lakeloop.derive import Appended, ByKey, Derivation, Engine, Rows
+from lakeloop.errors import DataError
+from lakeloop.quality import FAILED, Expectations, counts
+from lakeloop.tables import Table
+
+ROW_HASH = "_row_hash"
+RAW = "_raw_"
+
+
+def derivations(settings: Settings, name: str) -> list[Derivation]:
+    """quarantine.<name> and silver.<name>, both from bronze.<name>.
+
+    silver: the configured columns, then `_source_file`, `_source_modified_at`, `_ingested_at` and `_row_hash` bigint,
+    which settles ties between versions of a key. quarantine: the raw columns of bronze and `_failed_rules`.
+    """
+    source = settings.pipeline.sources[name]
+    bronze = Table("bronze", name)
+    order = (*source.latest_by, MODIFIED, FILE, ROW_HASH)
+    return [
+        Derivation(
+            Table("quarantine", name), (bronze,), _over(bronze, quarantined, source), Appended(),
+            settings.fingerprint("quarantine", source.missing, source.columns, source.key, source.expect_plain()),
+        ),
+        Derivation(
+            Table("silver", name), (bronze,), _over(bronze, latest, source), ByKey(tuple(source.key), tuple(dict.fromkeys(order))),
+            settings.fingerprint("silver", source.missing, source.columns, source.key, source.latest_by, source.expect_plain()),
+        ),
+    ]
+
+
+def _over(table: Table, function: Callable[[DataFrame, Source], DataFrame], source: Source) -> Callable[[Rows], DataFrame]:
+    return lambda rows: function(rows[table], source)
+
+
+def typed(bronze: DataFrame, source: Source) -> DataFrame:
+    """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`).
+
+    Texts are trimmed and those that stand for a missing value are null; bare types are safe casts, all made before
+    the expressions; an expression sees the casts and the expressions above it.
+    """
+    raw = [field for field in bronze.schema if field.name not in METADATA]
+    rows = bronze.select(
+        *[F.col(f"`{field.name}`").alias(RAW + field.name) for field in raw],
+        *METADATA,
+        *[_present(field, source.missing).alias(field.name) for field in raw],
+    )
+    casts = {
+        column: F.col(f"`{column}`").try_cast(type_)
+        for column, type_ in source.columns.items()
+        if BARE_TYPE.match(type_)
+    }
+    rows = rows.withColumns(casts) if casts else rows
+    for column, expression in source.columns.items():
+        if column not in casts:
+            rows = rows.withColumn(column, F.expr(expression))
+    return rows
+
+
+def _present(field: T.StructField, missing: list[str]) -> F.Column:  # type: ignore[name-defined]
+    column = F.col(f"`{field.name}`")
+    if not isinstance(field.dataType, T.StringType):
+        return column
+    trimmed = F.trim(column)
+    return F.when(~trimmed.isin("", *missing), trimmed)
+
+
+def expectations(bronze: DataFrame, source: Source) -> Expectations:
+    """The source's rules and those that hold without saying: lines parse, casts succeed, keys are complete."""
+    automatic = {"record_parses": F.col(CORRUPT).isNull()}
+    for field in bronze.schema:
+        type_ = source.columns.get(field.name, "")
+        if BARE_TYPE.match(type_) and field.name not in METADATA:
+            given = _present(T.StructField(RAW + field.name, field.dataType), source.missing)
+            automatic[f"{field.name}_is_{type_.split('(')[0].lower()}"] = given.isNull() | F.col(f"`{field.name}`").isNotNull()
+    for column in source.key:
+        automatic[f"{column}_is_present"] = F.col(f"`{column}`").isNotNull()
+    return Expectations(source.expect, automatic)
+
+
+def judged(bronze: DataFrame, source: Source) -> DataFrame:
+    """Typed rows with `_failed_rules`."""
+    return expectations(bronze, source).judged(typed(bronze, source))
+
+
+def latest(bronze: DataFrame, source: Source) -> DataFrame:
+    """The silver rows of some bronze rows: those that stay, the greatest by `latest_by` of each key."""
+    rules = expectations(bronze, source)
+    columns = list(source.columns) or [column for column in bronze.columns if column not in METADATA]
+    rows = judged(bronze, source).filter(rules.kept())
+    rows = rows.select(
+        *[f"`{column}`" for column in columns],
+        FILE,
+        MODIFIED,
+        INGESTED,
+        F.xxhash64(*[f"`{column}`" for column in columns]).alias(ROW_HASH),
+    )
+    order = [F.col(column).desc_nulls_last() for column in (*source.latest_by, MODIFIED, FILE, ROW_HASH)]
+    newest = Window.partitionBy(*source.key).orderBy(*order)
+    return rows.withColumn("_rank", F.row_number().over(newest)).filter("_rank = 1").drop("_rank")
+
+
+def quarantined(bronze: DataFrame, source: Source) -> DataFrame:
+    """The bronze rows that break a rule, with their raw values and the names of all rules that they break."""
+    rules = expectations(bronze, source)
+    raw = [column for column in bronze.columns if column not in METADATA]
+    rows = judged(bronze, source).filter(rules.quarantined())
+    return rows.select(*[F.col(f"`{RAW}{column}`").alias(column) for column in raw], *METADATA, FAILED)
+
+
+def stop_at_failing_rules(engine: Engine, name: str) -> None:
+    """Rules set to ``fail`` end the job before anything is written: DataError. Nothing is read where nothing is new."""
+    source = engine.lakehouse.settings.pipeline.sources[name]
+    rules = {rule: spec for rule, spec in source.expect.items() if spec.otherwise == "fail"}
+    if not rules:
+        return
+    bronze, silver = Table("bronze", name), Table("silver", name)
+    now, known = engine.latest(bronze), engine.lakehouse.last_progress(silver)
+    assert now is not None
+    consumed = (known[1].get("consumed") or {}).get(str(bronze)) if known else None  # type: ignore[attr-defined]
+    if consumed == now.version:
+        return
+    rows = engine.lakehouse.read(bronze, now.version)
+    broken = counts(Expectations(rules, {}).judged(typed(rows, source)))
+    if broken:
+        what = ", ".join(f"{rule} ({rules[rule].rule}) in {count:,} rows" for rule, count in broken.items())
+        raise DataError(
+            f"silver.{name} was not written: {what} of bronze.{name} break a rule that is set to 'fail'. Mend the "
+            f"files, or set sources.{name}.expect.<rule>.otherwise to quarantine."
+        )

@@ -1,0 +1,257 @@
+"""The only door to Delta: where a table is, what its commits say, and every way to read and write it.
+
+Works on classic Spark and on Spark Connect: no DeltaTable, no sparkContext, SQL and data frames alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakeloop.config import Settings
+
+METADATA = "lakeloop"
+_METADATA_CONF = "spark.databricks.delta.commitInfo.userMetadata"
+
+# Plain Delta that every reader opens: no feature that asks for a newer reader.
+PROPERTIES = {
+    "delta.enableChangeDataFeed": "true",
+    "delta.enableDeletionVectors": "false",
+}
+
+
+_NO_TABLE = (
+    "DELTA_TABLE_NOT_FOUND",
+    "DELTA_MISSING_DELTA_TABLE",
+    "DELTA_PATH_DOES_NOT_EXIST",
+    "DELTA_TABLE_ONLY_OPERATION",
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "PATH_NOT_FOUND",
+    "SCHEMA_NOT_FOUND",
+)
+
+
+class Table(NamedTuple):
+    """A table's name as configuration and SQL say it: ``silver.flights``."""
+
+    layer: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Table:
+        layer, _, name = text.partition(".")
+        return cls(layer, name)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table; ``progress`` is what Lakeloop wrote into the commit, where it made it."""
+
+    version: int
+    operation: str
+    metrics: Mapping[str, str]
+    progress: Mapping[str, object] | None
+
+    def metric(self, name: str) -> int:
+        """A count from the commit's operation metrics, 0 where it has none of that name."""
+        return int(self.metrics.get(name, 0))
+
+
+class Lakehouse:
+    """The tables of one use case in one environment."""
+
+    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+        self.spark = spark
+        self.settings = settings
+
+    def location(self, table: Table) -> str:
+        """The table's folder or its catalog name."""
+        return self.settings.resolve(self.settings.environment.tables, layer=table.layer, table=table.name)
+
+    def identifier(self, table: Table) -> str:
+        """What SQL calls the table: ``delta.`/path``` or ``catalog.schema.table``, quoted."""
+        location = self.location(table)
+        if self.settings.environment.tables_are_paths:
+            return f"delta.`{location}`"
+        return ".".join(f"`{part}`" for part in location.split("."))
+
+    def latest(self, table: Table) -> Commit | None:
+        """The table's newest commit, or None where there is no such table."""
+        commits = self._history(table, limit=1)
+        return commits[0] if commits else None
+
+    def last_progress(self, table: Table) -> tuple[Commit, Mapping[str, object]] | None:
+        """The newest commit and the newest progress (maintenance by others leaves commits without any)."""
+        latest = self.latest(table)
+        if latest is None:
+            return None
+        if latest.progress is not None:
+            return latest, latest.progress
+        for commit in self._history(table):
+            if commit.progress is not None:
+                return latest, commit.progress
+        return latest, {}
+
+    def commits_after(self, table: Table, version: int) -> list[Commit]:
+        """The commits that are newer than ``version``, newest first."""
+        return [commit for commit in self._history(table) if commit.version > version]
+
+    def _history(self, table: Table, limit: int | None = None) -> list[Commit]:
+        statement = f"DESCRIBE HISTORY {self.identifier(table)}" + (f" LIMIT {limit}" if limit else "")
+        try:
+            rows = (
+                self.spark.sql(statement).select("version", "operation", "operationMetrics", "userMetadata").collect()
+            )
+        except AnalysisException as error:
+            if _no_such_table(error):
+                return []
+            raise
+        return [
+            Commit(row["version"], row["operation"], row["operationMetrics"] or {}, _progress(row["userMetadata"]))
+            for row in sorted(rows, key=lambda row: -row["version"])
+        ]
+
+    def read(self, table: Table, version: int | None = None) -> DataFrame:
+        """The table, as of ``version`` where one is given."""
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        if self.settings.environment.tables_are_paths:
+            return reader.load(self.location(table))
+        return reader.table(self.identifier(table))
+
+    def changes(self, table: Table, after: int, upto: int) -> DataFrame:
+        """The change data feed from the version behind ``after`` to ``upto``: the table's columns, `_change_type`
+        (insert, delete, update_preimage, update_postimage), `_commit_version`, `_commit_timestamp`."""
+        reader = self.spark.read.format("delta").option("readChangeFeed", "true")
+        reader = reader.option("startingVersion", after + 1).option("endingVersion", upto)
+        if self.settings.environment.tables_are_paths:
+            return reader.load(self.location(table))
+        return reader.table(self.identifier(table))
+
+    def create(self, table: Table, rows: DataFrame, progress: Mapping[str, object], **properties: str) -> None:
+        """Writes the table's first version, or replaces all of it, schema included."""
+        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+        for key, value in {**PROPERTIES, **properties}.items():
+            writer = writer.option(key, value)
+        writer = writer.option("userMetadata", _metadata(progress))
+        if self.settings.environment.tables_are_paths:
+            writer.save(self.location(table))
+        else:
+            writer.saveAsTable(self.identifier(table))
+
+    def append(self, table: Table, rows: DataFrame, progress: Mapping[str, object]) -> None:
+        """Adds rows to a table that is there."""
+        writer = rows.write.format("delta").mode("append").option("userMetadata", _metadata(progress))
+        if self.settings.environment.tables_are_paths:
+            writer.save(self.location(table))
+        else:
+            writer.saveAsTable(self.identifier(table))
+
+    def batch_writer(
+        self, table: Table, progress: Mapping[str, object], application: str, **properties: str
+    ) -> Callable[[DataFrame, int], None]:
+        """A function for foreachBatch: adds a stream's batch, each number once, the table made first where there is
+        none. It holds texts alone, for Spark Connect runs it on the server."""
+        options = {**PROPERTIES, **properties, "userMetadata": _metadata(progress), "txnAppId": application}
+        path = self.location(table) if self.settings.environment.tables_are_paths else ""
+        name = self.identifier(table)
+
+        def write(rows: DataFrame, batch: int) -> None:
+            writer = rows.write.format("delta").mode("append").options(**options).option("txnVersion", batch)
+            if path:
+                writer.save(path)
+            else:
+                writer.saveAsTable(name)
+
+        return write
+
+    def replace_where(self, table: Table, rows: DataFrame, predicate: str, progress: Mapping[str, object]) -> None:
+        """Replaces the rows for which ``predicate`` holds."""
+        writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", predicate)
+        writer = writer.option("userMetadata", _metadata(progress))
+        if self.settings.environment.tables_are_paths:
+            writer.save(self.location(table))
+        else:
+            writer.saveAsTable(self.identifier(table))
+
+    def merge(
+        self,
+        table: Table,
+        rows: DataFrame,
+        key: Sequence[str],
+        progress: Mapping[str, object],
+        newest: Sequence[str] = (),
+        deleted: DataFrame | None = None,
+    ) -> None:
+        """MERGE on ``key``: rows replace those of their key (with ``newest``, only where these columns, compared in
+        order, are greater), new ones are added, keys in ``deleted`` are removed. One commit."""
+        source = rows.withColumn("_lakeloop_delete", F.lit(False))
+        if deleted is not None:
+            gone = deleted.select(*key).withColumn("_lakeloop_delete", F.lit(True))
+            source = source.unionByName(gone, allowMissingColumns=True)
+        view = f"_lakeloop_merge_{table.layer}_{table.name}"
+        source.createOrReplaceTempView(view)
+        match = " AND ".join(f"t.`{column}` <=> s.`{column}`" for column in key)
+        update = " WHEN MATCHED"
+        if newest:
+            new, old = (", ".join(f"{side}.`{column}`" for column in newest) for side in "st")
+            update += f" AND struct({new}) > struct({old})"
+        columns = [f"`{column}`" for column in rows.columns]
+        sets = ", ".join(f"t.{column} = s.{column}" for column in columns)
+        inserts = ", ".join(f"s.{column}" for column in columns)
+        statement = (
+            f"MERGE INTO {self.identifier(table)} t USING {view} s ON {match}"
+            f" WHEN MATCHED AND s._lakeloop_delete THEN DELETE{update} THEN UPDATE SET {sets}"
+            f" WHEN NOT MATCHED AND NOT s._lakeloop_delete THEN INSERT ({', '.join(columns)}) VALUES ({inserts})"
+        )
+        try:
+            with self._commit_metadata(progress):
+                self.spark.sql(statement).collect()
+        finally:
+            self.spark.catalog.dropTempView(view)
+
+    def note_progress(self, table: Table, progress: Mapping[str, object]) -> None:
+        """A commit without rows, for inputs that changed without changing the output."""
+        with self._commit_metadata(progress):
+            self.spark.sql(
+                f"ALTER TABLE {self.identifier(table)} SET TBLPROPERTIES ('lakeloop.run' = '{progress['run']}')"
+            )
+
+    @contextmanager
+    def _commit_metadata(self, progress: Mapping[str, object]) -> Iterator[None]:
+        self.spark.conf.set(_METADATA_CONF, _metadata(progress))
+        try:
+            yield
+        finally:
+            self.spark.conf.unset(_METADATA_CONF)
+
+
+def _metadata(progress: Mapping[str, object]) -> str:
+    return json.dumps({METADATA: progress}, sort_keys=True)
+
+
+def _progress(metadata: str | None) -> Mapping[str, object] | None:
+    """What Lakeloop wrote into a commit; None for the commits of others."""
+    if not metadata:
+        return None
+    try:
+        data = json.loads(metadata)
+    except ValueError:
+        return None
+    progress = data.get(METADATA) if isinstance(data, dict) else None
+    return progress if isinstance(progress, dict) else None
+
+
+def _no_such_table(error: AnalysisException) -> bool:
+    return (error.getCondition() or "") in _NO_TABLE
