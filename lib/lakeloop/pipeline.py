@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from lakeloop import bronze, gold, scoring, silver
 from lakeloop.config import Settings
@@ -20,7 +21,9 @@ from lakeloop.features import table as feature_table
 from lakeloop.features import tiles
 from lakeloop.modelling import train
 from lakeloop.modelling.train import Trained
+from lakeloop.modelling.dataset import Columns
 from lakeloop.monitoring import tables as monitor
+from lakeloop.monitoring.reference import reference
 from lakeloop.report import Reporter
 from lakeloop.tables import Lakehouse, Table
 from lakeloop.tracking import Tracking
@@ -117,10 +120,15 @@ class Run:
         yield self._derive("features", feature_table.derivation(self.settings))
 
     def _train(self) -> Iterator[Trained]:
+        def describe(training: DataFrame, columns: Columns, scores: np.ndarray | None) -> dict[str, Any]:
+            pipeline = self.settings.pipeline
+            slices, window = pipeline.monitoring.slices, pipeline.monitoring.window
+            return reference(training, columns, slices, window, pipeline.model.task, scores).as_dict()
+
         yield self._do(
             "train",
             self.tracking.model,
-            lambda: train.train(self.engine, self.tracking, self.reporter.trials, self.force),
+            lambda: train.train(self.engine, self.tracking, describe, self.reporter.trials, self.force),
         )
 
     def _score(self) -> Iterator[Outcome]:
@@ -129,8 +137,8 @@ class Run:
 
     def _monitor(self) -> Iterator[Outcome]:
         champion = self._champion()
-        reference = monitor.load_reference(self.tracking, champion)
-        for derivation in monitor.derivations(self.settings, champion, reference):
+        known = monitor.load_reference(self.tracking, champion)
+        for derivation in monitor.derivations(self.settings, champion, known):
             yield self._derive("monitor", derivation)
 
     def _champion(self) -> Any:

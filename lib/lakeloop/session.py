@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # Spark's workers take the first python3 of the PATH, which is not ours where no environment was activated.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         _give_jars_to_running_jvm(paths)
     log4j = Path(__file__).with_name("log4j2.properties").as_uri()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pyspark.sql import DataFrame
 
 from lakeloop.config.references import spine_key
@@ -19,13 +20,18 @@ from lakeloop.modelling import dataset, gate, metrics, tuning
 from lakeloop.modelling.dataset import PART, TEST, TRAIN, VALIDATION, Columns, Parts
 from lakeloop.modelling.estimators import NAIVE
 from lakeloop.modelling.predictor import Predictor
-from lakeloop.monitoring.reference import BASELINE_FILE, reference
 from lakeloop.tables import Table
 from lakeloop.tracking import ModelVersion, Tracking, Trial
 from lakeloop.version import __version__
 
 MODEL_ARTIFACT = "model"
+# What later rows are compared with; see monitoring.
+BASELINE_FILE = "monitoring/baseline.json"
 TRAINING, PROMOTED = "lakeloop.training", "lakeloop.promoted"
+
+
+# From the training rows, the model's columns and the test set's scores (multiclass: none), a reference as plain data.
+Describe = Callable[[DataFrame, Columns, np.ndarray | None], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,12 @@ def summary(engine: Engine, tracking: Tracking, version: ModelVersion, unchanged
 
 
 def train(
-    engine: Engine, tracking: Tracking, progress: Callable[[int, float | None], None], force: bool = False
+    engine: Engine, tracking: Tracking, describe: Describe, progress: Callable[[int, float | None], None],
+    force: bool = False,
 ) -> Trained:
     """Trains, logs and registers a model, and makes it champion if it passes the gate.
+
+    ``describe`` makes the reference that is kept with the model; ``progress`` is told of the trials.
 
     Does nothing where the same inputs, configuration and code were trained on before, but for ``force``.
     """
@@ -131,7 +140,7 @@ def train(
         found = metrics.evaluate(model.task, data.test.truth, predictor.scores(data.test.inputs))
         naive = tuning.fit_and_judge(task, {"algorithm": NAIVE}, data.refit, data.test)
         _log_training(engine, tracking, table, commit.version, data, trials, winner, found, naive)
-        _log_reference(rows, data, engine, predictor)
+        _log_reference(rows, data, predictor, describe)
         uri = _log_model(predictor, data)
         mlflow.set_tag(TRAINING, key)
         champion = tracking.champion()
@@ -220,16 +229,13 @@ def _consumed(engine: Engine, table: Table) -> dict[Table, int]:
     return {Table.parse(name): int(version) for name, version in consumed.items()} if isinstance(consumed, dict) else {}
 
 
-def _log_reference(rows: DataFrame, data: _Data, engine: Engine, predictor: Predictor) -> None:
-    """The training rows' bins and profile, against which later rows are compared."""
+def _log_reference(rows: DataFrame, data: _Data, predictor: Predictor, describe: Describe) -> None:
+    """The reference, against which later rows are compared, beside the model."""
     import mlflow
 
-    pipeline = engine.lakehouse.settings.pipeline
     training = rows.filter(rows[PART].isin(TRAIN, VALIDATION))
-    scores = None if pipeline.model.task == "multiclass" else predictor.scores(data.test.inputs)
-    monitoring = pipeline.monitoring
-    found = reference(training, data.columns, monitoring.slices, monitoring.window, pipeline.model.task, scores)
-    mlflow.log_dict(found.as_dict(), BASELINE_FILE)
+    scores = None if predictor.task == "multiclass" else predictor.scores(data.test.inputs)
+    mlflow.log_dict(dict(describe(training, data.columns, scores)), BASELINE_FILE)
 
 
 def _log_model(predictor: Predictor, data: _Data) -> str:

@@ -21,25 +21,30 @@ from lakeloop.monitoring.profile import BASELINE, INPUT, TABLE_ROW
 CONSECUTIVE = "CONSECUTIVE"
 _WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
 _TEST = T.StructType().add("statistic", "double").add("pvalue", "double")
-_LISTS = T.StructType().add("added", "array<string>").add("missing", "array<string>")
+_LISTS = T.StructType().add("added", T.ArrayType(T.StringType())).add("missing", T.ArrayType(T.StringType()))
 
-KEYS = T.StructType()
-for _name, _type in [
+_KEYS: list[tuple[str, str | T.DataType]] = [
     ("window", _WINDOW), ("window_cmp", _WINDOW), ("drift_type", "string"), ("granularity", "string"),
     ("slice_key", "string"), ("slice_value", "string"), ("model_id", "string"), ("column_name", "string"),
     ("data_type", "string"), ("count_delta", "double"), ("avg_delta", "double"), ("percent_null_delta", "double"),
     ("percent_zeros_delta", "double"), ("percent_distinct_delta", "double"), ("non_null_columns_delta", _LISTS),
-    ("rows", "bigint"),
-]:
-    KEYS = KEYS.add(_name, _type)
-
-METRICS = T.StructType()
-for _name, _type in [
+    ("rows", "long"),
+]
+_METRICS: list[tuple[str, str | T.DataType]] = [
     ("js_distance", "double"), ("ks_test", _TEST), ("wasserstein_distance", "double"),
     ("population_stability_index", "double"), ("chi_squared_test", _TEST), ("tv_distance", "double"),
     ("l_infinity_distance", "double"),
-]:
-    METRICS = METRICS.add(_name, _type)
+]
+
+
+def _struct(fields: list[tuple[str, str | T.DataType]]) -> T.StructType:
+    struct = T.StructType()
+    for name, kind in fields:
+        struct = struct.add(name, kind)
+    return struct
+
+
+KEYS, METRICS = _struct(_KEYS), _struct(_METRICS)
 
 SCHEMA = T.StructType([*KEYS.fields, *METRICS.fields])
 

@@ -22,13 +22,13 @@ QUANTILES = [i / 20 for i in range(21)]
 SCORE_BINS = 1000
 
 _WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
-_D, _L = "double", "bigint"
+_D, _L = "double", "long"
 _FIELDS: list[tuple[str, str | T.DataType]] = [
     ("window", _WINDOW), ("log_type", "string"), ("granularity", "string"), ("slice_key", "string"),
     ("slice_value", "string"), ("model_id", "string"), ("column_name", "string"), ("data_type", "string"), ("count", _L),
     ("num_nulls", _L), ("avg", _D), ("quantiles", T.ArrayType(T.DoubleType())), ("min", _D), ("max", _D), ("stddev", _D),
     ("num_zeros", _L), ("num_nan", _L), ("min_length", _D), ("max_length", _D), ("avg_length", _D),
-    ("frequent_items", T.ArrayType(T.StructType().add("item", "string").add("count", "bigint"))), ("median", _D),
+    ("frequent_items", T.ArrayType(T.StructType().add("item", "string").add("count", "long"))), ("median", _D),
     ("distinct_count", _L), ("percent_nan", _D), ("percent_null", _D), ("percent_zeros", _D), ("percent_distinct", _D),
     ("accuracy_score", _D), ("log_loss", _D), ("roc_auc_score", _D), ("mean_squared_error", _D),
     ("root_mean_squared_error", _D), ("mean_average_error", _D), ("r2_score", _D), ("label_count", _L),
@@ -70,23 +70,19 @@ def profile(rows: DataFrame, plan: Plan) -> DataFrame:
     sliced = _sliced(rows, plan)
     long = _long(sliced, plan)
     group = [*GROUP, "column_name"]
-    statistics = long.groupBy(*group).agg(*_statistics())
-    bins = _bin_counts(long, plan, group)
-    result = statistics.join(bins, _same(statistics, bins, group), "left").drop(*[bins[name] for name in group])
+    result = _beside(long.groupBy(*group).agg(*_statistics()), _bin_counts(long, plan, group), group)
     if plan.categorical:
-        items = _frequent_items(long, group)
-        result = result.join(items, _same(result, items, group), "left").drop(*[items[name] for name in group])
-    else:
-        result = result.withColumn("frequent_items", F.lit(None))
+        result = _beside(result, _frequent_items(long, group), group)
     return _finished(result.unionByName(_table_rows(sliced, plan), allowMissingColumns=True), plan)
 
 
-def _same(left: DataFrame, right: DataFrame, columns: Sequence[str]) -> Column:
-    """A join on columns of which some may be null."""
+def _beside(left: DataFrame, right: DataFrame, keys: Sequence[str]) -> DataFrame:
+    """A left join on keys of which some may be null, each standing once in the result."""
+    renamed = right.withColumnsRenamed({key: f"_right_{key}" for key in keys})
     condition = F.lit(True)
-    for column in columns:
-        condition = condition & left[column].eqNullSafe(right[column])
-    return condition
+    for key in keys:
+        condition = condition & F.col(key).eqNullSafe(F.col(f"_right_{key}"))
+    return left.join(renamed, condition, "left").drop(*[f"_right_{key}" for key in keys])
 
 
 def _sliced(rows: DataFrame, plan: Plan) -> DataFrame:
@@ -176,8 +172,7 @@ def _table_rows(rows: DataFrame, plan: Plan) -> DataFrame:
         aggregates += _quality(plan.task, known)
     result = rows.groupBy(*GROUP).agg(*aggregates)
     if known is not None and plan.task == "binary":
-        auc = _roc_auc(rows.filter(known))
-        result = result.join(auc, _same(result, auc, GROUP), "left").drop(*[auc[name] for name in GROUP])
+        result = _beside(result, _roc_auc(rows.filter(known)), GROUP)
     if plan.task == "regression" and known is not None:
         result = result.withColumn("root_mean_squared_error", F.sqrt("mean_squared_error"))
     return result.withColumn("column_name", F.lit(TABLE_ROW))

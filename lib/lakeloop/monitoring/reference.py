@@ -14,8 +14,6 @@ from lakeloop.modelling.dataset import Columns
 from lakeloop.monitoring import bins, profile
 from lakeloop.monitoring.bins import Bins
 
-BASELINE_FILE = "monitoring/baseline.json"
-
 
 @dataclass(frozen=True)
 class Reference:

@@ -14,9 +14,10 @@ from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derive import BySlice, Derivation, Rows
 from lakeloop.features.table import feature_table
 from lakeloop.modelling.dataset import LABEL, labelled
+from lakeloop.modelling.train import BASELINE_FILE
 from lakeloop.monitoring.drift import drift
 from lakeloop.monitoring.profile import BASELINE, INPUT, TABLE_ROW, Plan, profile
-from lakeloop.monitoring.reference import BASELINE_FILE, Reference
+from lakeloop.monitoring.reference import Reference
 from lakeloop.scoring import AT, VERSION, prediction_table
 from lakeloop.tables import Table
 from lakeloop.tracking import ModelVersion, Tracking
