@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from lakeloop.config import Settings, load
 from lakeloop.errors import EXIT_FAILED, GateRefused, LakeloopError, MachineError
+from lakeloop.stages import STAGES
 from lakeloop.version import __version__
 
 app = typer.Typer(
@@ -68,8 +70,8 @@ def _stages(
     now = datetime.now(timezone.utc)
     run_id = new_run_id(now)
     pipeline = settings.pipeline
-    reporter.say(f"[bold]{pipeline.pipeline}[/]  {pipeline.description}")
-    reporter.say(f"[dim]run {run_id}, environment {settings.environment.name}, lakeloop {__version__}[/]")
+    reporter.say(f"[bold]{pipeline.pipeline}[/]  {escape(pipeline.description)}")
+    reporter.say(f"[dim]run {run_id}, environment {escape(settings.environment.name)}, lakeloop {__version__}[/]")
     with reporter.working("spark", "session"):
         spark = session(settings)
     reporter.say(f"{'spark':<9} {'session ' + spark.version:<36} {'':>12}      {time.monotonic() - started:6.1f} s")
@@ -116,8 +118,6 @@ def run(
     as_json: Json = False, quiet: Quiet = False, debug: Debug = False,
 ) -> None:
     """The whole loop: bronze, silver, gold, features, train, score, monitor."""
-    from lakeloop.pipeline import STAGES
-
     _stages(folder, env, sets, STAGES, as_json, quiet, rebuild, force, more=True)
 
 
@@ -163,6 +163,9 @@ def land(
     from lakeloop.landing import land as put
 
     settings = load(folder, env, sets or ())
+    wrong = [item for item in options or () if "=" not in item]
+    if wrong:
+        raise typer.BadParameter(f"'{wrong[0]}' is not NAME=VALUE", param_hint="--option")
     console = Console(highlight=False)
     with console.status("landing raw files"):
         written = put(settings, **dict(item.split("=", 1) for item in options or ()))
@@ -189,6 +192,8 @@ def ui(
 ) -> None:
     """The MLflow UI on this use case's experiments."""
     settings = load(folder, env, sets or ())
+    if not 0 < port < 65536:
+        raise typer.BadParameter(f"{port} is not a port: 1 to 65535", param_hint="--port")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -220,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     except LakeloopError as error:
         if "--debug" in given:
             raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {_plain(str(error))}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {escape(str(error))}")
         return error.exit_code
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; what was committed stays, and the next run goes on from there")
@@ -234,13 +239,8 @@ def main(arguments: list[str] | None = None) -> int:
         shown = getattr(error, "format_message", None)
         if shown is None:
             raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {_plain(shown())}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {escape(shown())}")
         return getattr(error, "exit_code", EXIT_FAILED)
-
-
-def _plain(text: str) -> str:
-    """Square brackets are markup to rich."""
-    return text.replace("[", "\\[")
 
 
 def job(stage: str) -> int:

@@ -67,7 +67,12 @@ def _fetch(java: str, folder: Path) -> None:
     ivy = next(iter(sorted((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))), None)
     if ivy is None:
         raise MachineError("This Spark has no Ivy jar to fetch Delta Lake with; start it with --packages instead.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(
+            f"The folder {folder.parent} for Delta Lake's jars cannot be made ({error.strerror}): set LAKELOOP_CACHE to another."
+        ) from error
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         definition = Path(work) / "ivy.xml"
         definition.write_text(_ivy_file(), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from pathlib import Path
 
 from lakeloop.config import Settings
@@ -26,10 +27,19 @@ def land(settings: Settings, **options: str) -> int:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        return int(module.land(Path(settings.resolve("{landing}")), **options))
+        function = getattr(module, "land", None)
+        if function is None:
+            raise LakeloopError(f"{file} has no function land(root, **options).")
+        root = Path(settings.resolve("{landing}"))
+        try:
+            inspect.signature(function).bind(root, **options)
+        except TypeError as error:
+            raise LakeloopError(f"{file}: land{inspect.signature(function)} does not take these options: {error}.") from error
+        return int(function(root, **options))
     except ModuleNotFoundError as error:
         raise LakeloopError(
             f"{file} needs the package '{error.name}': install it, for the examples with pip install 'lakeloop[example]'."
         ) from error
     except OSError as error:
-        raise MachineError(f"{error.filename or settings.resolve('{landing}')} cannot be written: {error.strerror}.") from error
+        what = f"{error.filename} cannot be written" if error.filename else f"{file} failed"
+        raise MachineError(f"{what}: {error.strerror or error}.") from error

@@ -28,8 +28,6 @@ from lakeloop.report import Reporter
 from lakeloop.tables import Lakehouse, Table
 from lakeloop.tracking import Tracking
 
-STAGES = ("bronze", "silver", "gold", "features", "train", "score", "monitor")
-
 
 @dataclass(frozen=True)
 class Drifted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 from rich.table import Table as Grid
 
@@ -80,7 +82,7 @@ class Reporter:
     ) -> None:
         """What a run came to: tables, model, drift, and where to look further."""
         if self.as_json:
-            self.console.print_json(json.dumps(_as_json(outcomes, trained, drifted, seconds), default=str))
+            print_json(self.console, _as_json(outcomes, trained, drifted, seconds))
             return
         console = self.console
         changed = [outcome for outcome in outcomes if outcome.action != "unchanged"]
@@ -102,16 +104,29 @@ class Reporter:
         console.print(f"\nDone in {seconds:.0f} s.")
 
 
+def print_json(console: Console, data: Any) -> None:
+    """One JSON document; a number that JSON cannot say (NaN, infinity) is null."""
+    console.print_json(json.dumps(_plain(data), default=str, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _outcome_line(stage: str, outcome: Outcome) -> str:
     start = f"{stage:<9} {str(outcome.table):<{NAME_WIDTH}}"
     if outcome.action == "unchanged":
         return f"[dim]{start} {'unchanged':>12}      {outcome.seconds:6.1f} s[/]"
-    reason = f"  [yellow]rebuilt: {outcome.reason}[/]" if outcome.action == "rebuilt" and outcome.reason else ""
+    reason = f"  [yellow]rebuilt: {escape(outcome.reason)}[/]" if outcome.action == "rebuilt" and outcome.reason else ""
     return f"{start} {outcome.rows_out:>12,} rows {outcome.seconds:6.1f} s{reason}"
 
 
 def _trained_line(stage: str, trained: Trained) -> str:
-    what = f"{trained.version.name} v{trained.version.version}"
+    what = f"{escape(trained.version.name)} v{trained.version.version}"
     if trained.unchanged:
         return f"[dim]{stage:<9} {what:<{NAME_WIDTH}} {'unchanged':>12}[/]"
     value = trained.metrics.get(trained.metric)
@@ -147,18 +162,18 @@ def tables(outcomes: Sequence[Outcome]) -> Grid:
 def model(console: Console, trained: Trained) -> None:
     """The model, its test metrics beside the naive model's, and what the gate said."""
     alias = "[green]champion[/]" if trained.promoted else "[yellow]not champion[/]"
-    console.print(f"[bold]model[/] {trained.version.name} version {trained.version.version} ({trained.algorithm}), {alias}")
+    console.print(f"[bold]model[/] {escape(trained.version.name)} version {trained.version.version} ({trained.algorithm}), {alias}")
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     grid.add_column("  test metric", min_width=NAME_WIDTH, no_wrap=True)
     grid.add_column("model", justify="right", min_width=9)
     grid.add_column("naive", justify="right", min_width=9)
     for name, value in sorted(trained.metrics.items(), key=lambda item: (item[0] != trained.metric, item[0])):
         naive = trained.naive.get(name)
-        grid.add_row(f"  {name}", f"{value:.4f}", "" if naive is None else f"{naive:.4f}")
+        grid.add_row(f"  {escape(name)}", f"{value:.4f}", "" if naive is None else f"{naive:.4f}")
     console.print(grid)
     for check in trained.checks:
         mark = "[green]passed[/]" if check.passed else "[red]failed[/]"
-        console.print(f"  gate: {check.name:<28} {mark}  {check.detail}")
+        console.print(f"  gate: {check.name:<28} {mark}  {escape(check.detail)}")
 
 
 def drift(console: Console, drifted: Sequence[Drifted], judged: int) -> None:
@@ -174,7 +189,7 @@ def drift(console: Console, drifted: Sequence[Drifted], judged: int) -> None:
         f"in the window from {drifted[0].window}"
     )
     for item in drifted:
-        console.print(f"  {item.column:<{NAME_WIDTH - 2}} {item.metric} {item.value:.3f} (from {item.threshold:g})")
+        console.print(f"  {escape(f'{item.column:<{NAME_WIDTH - 2}}')} {item.metric} {item.value:.3f} (from {item.threshold:g})")
 
 
 def _as_json(

@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,12 +85,27 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
     for key, value in wanted.items():
         builder = builder.config(key, value)
     try:
-        spark = builder.getOrCreate()
+        with _stderr_to(log.with_name("java.log")):
+            spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
-        raise MachineError(f"Spark's Java process did not start; see {log} and the lines above.") from error
+        raise MachineError(f"Spark's Java process did not start; see {log.with_name('java.log')}.") from error
     if "PYSPARK_GATEWAY_PORT" in os.environ and SparkContext._active_spark_context is not None:
         spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+@contextmanager
+def _stderr_to(file: Path) -> Iterator[None]:
+    """Processes that start meanwhile write their standard error to ``file``: Java's remarks are not for users."""
+    with file.open("ab") as log:
+        kept = os.dup(2)
+        try:
+            sys.stderr.flush()
+            os.dup2(log.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _give_jars_to_running_jvm(paths: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -14,6 +13,7 @@ from rich.table import Table as Grid
 from lakeloop.config import Settings
 from lakeloop.features.table import feature_table
 from lakeloop.monitoring import tables as monitor
+from lakeloop.report import print_json
 from lakeloop.scoring import prediction_table
 from lakeloop.tables import Lakehouse, Table
 from lakeloop.tracking import Tracking
@@ -84,7 +84,7 @@ def collect(spark: SparkSession, settings: Settings) -> Status:
 def show(console: Console, found: Status, as_json: bool) -> None:
     """Prints it, as tables or as one JSON document."""
     if as_json:
-        console.print_json(json.dumps(asdict(found)))
+        print_json(console, asdict(found))
         return
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     for title, side in (("table", "left"), ("rows", "right"), ("version", "right"), ("last change", "left"), ("run", "left")):

@@ -60,6 +60,7 @@ class Tracking:
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         mlflow.set_tracking_uri(self.uri)
         self.registry_uri = settings.resolve(settings.environment.registry_uri) or self.uri
         mlflow.set_registry_uri(self.registry_uri)
@@ -72,12 +73,17 @@ class Tracking:
     def experiment(self) -> str:
         """The experiment's id; it is made where it is not there."""
         name = self.settings.resolve(self.settings.environment.experiment)
-        found = self.client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
+        known = self._known_experiment()
+        if known is not None:
+            return known
         folder = self.settings.resolve(self.settings.environment.artifacts)
         location = f"{Path(folder).absolute().as_uri()}/{name}" if folder and "://" not in folder else None
         return str(self.client.create_experiment(name, artifact_location=location))
+
+    def _known_experiment(self) -> str | None:
+        """The experiment's id where it is there: looking makes nothing."""
+        found = self.client.get_experiment_by_name(self.settings.resolve(self.settings.environment.experiment))
+        return None if found is None else str(found.experiment_id)
 
     def champion(self) -> ModelVersion | None:
         """The version that the alias ``champion`` points to."""
@@ -99,16 +105,20 @@ class Tracking:
 
     def trained_on(self, key: str) -> Run | None:
         """The finished parent run of a training that had the same inputs, configuration and code."""
-        found = self.client.search_runs(
-            [self.experiment()], f"tags.`lakeloop.training` = '{key}' and attributes.status = 'FINISHED'", max_results=1
-        )
+        known = self._known_experiment()
+        if known is None:
+            return None
+        wanted = f"tags.`lakeloop.training` = '{key}' and attributes.status = 'FINISHED'"
+        found = self.client.search_runs([known], wanted, max_results=1)
         return found[0] if found else None
 
     def last_trainings(self, most: int) -> list[Run]:
         """The newest parent runs, newest first."""
-        found = self.client.search_runs(
-            [self.experiment()], "tags.`lakeloop.run` != ''", order_by=["attributes.start_time DESC"], max_results=most
-        )
+        known = self._known_experiment()
+        if known is None:
+            return []
+        newest = ["attributes.start_time DESC"]
+        found = self.client.search_runs([known], "tags.`lakeloop.run` != ''", order_by=newest, max_results=most)
         return list(found)
 
     def run(self, run_id: str) -> Run:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import Formatter
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+
+TEMPLATES = (
+    "landing", "tables", "checkpoints", "tracking_uri", "registry_uri", "artifacts", "experiment", "model",
+)
 
 
 class Environment(BaseModel):
@@ -37,6 +43,18 @@ class Environment(BaseModel):
         if not isinstance(value, dict):
             return value
         return {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
+
+    @field_validator(*TEMPLATES)
+    @classmethod
+    def _placeholders(cls, template: str, info: ValidationInfo) -> str:
+        """A placeholder that nothing fills in is found when the file is read, not in the middle of a run."""
+        known = {"root", "catalog", "schema", "pipeline"}
+        known |= {"layer", "table"} if info.field_name == "tables" else set()
+        known |= {"landing"} if info.field_name != "landing" else set()
+        for _, name, _, _ in Formatter().parse(template):
+            if name is not None and name not in known:
+                raise ValueError(f"a text whose placeholders are among {', '.join(sorted(known))}")
+        return template
 
     def resolve(self, template: str, **names: str) -> str:
         """``template`` with its placeholders filled in."""

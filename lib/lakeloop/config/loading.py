@@ -54,10 +54,10 @@ def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Se
     for item in sets:
         key, equals, value = item.partition("=")
         try:
+            if not equals or not key.strip():
+                raise ValueError(item)
             overrides.append((key.strip(), yaml.safe_load(value)))
-        except yaml.YAMLError:
-            equals = ""
-        if not equals or not key.strip():
+        except (yaml.YAMLError, ValueError):
             problems.append(Problem("--set", "", repr(item), "dotted.key=value, the value as in YAML"))
     environment_sets = [(key[12:], value) for key, value in overrides if key.startswith("environment.")]
     pipeline_sets = [(key, value) for key, value in overrides if not key.startswith("environment.")]
@@ -88,6 +88,9 @@ def _read(
     except OSError:
         problems.append(Problem(str(file), "", "no such file", "a YAML file", hint))
         return None
+    except UnicodeDecodeError as error:
+        problems.append(Problem(str(file), f"byte {error.start}", "text that is not UTF-8", "a YAML file in UTF-8"))
+        return None
     try:
         data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader, see _UniqueKeys
     except yaml.YAMLError as error:
@@ -95,16 +98,24 @@ def _read(
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problems.append(Problem(str(file), where, getattr(error, "problem", str(error)), "valid YAML"))
         return None
+    except ValueError as error:
+        problems.append(Problem(str(file), "", str(error), "values that YAML can read (quote a text like a date)"))
+        return None
     if not isinstance(data, dict):
         problems.append(Problem(str(file), "", f"a {type(data).__name__}", "a mapping of keys to values"))
         return None
     for key, value in sets:
-        data = _with(data, key.split("."), value)
+        data = _with(data, _path(key), value)
     try:
         return model.model_validate(data)
     except ValidationError as error:
         problems.extend(_problem(str(file), item, model, data) for item in error.errors())
         return None
+
+
+def _path(key: str) -> list[str]:
+    """The keys of a dotted path; what stands below `spark` is one of Spark's own, dots and all."""
+    return key.split(".", 1) if key.startswith("spark.") else key.split(".")
 
 
 def _with(data: Any, path: list[str], value: Any) -> Any:
@@ -186,7 +197,11 @@ class _UniqueKeys(yaml.SafeLoader):
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
-            key = self.construct_object(key_node, deep=deep)
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (dict, list)):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key that is not a plain text (quote it)", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key '{key}' stands here a second time", key_node.start_mark

@@ -111,7 +111,8 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
             parses(group.where, f"features.{name}.where")
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
-    if (pipeline.features or pipeline.model.split.by == "time") and spine_time(pipeline) is None:
+    needs_time = pipeline.features or pipeline.model.split.by == "time"
+    if pipeline.model.spine in tables and needs_time and spine_time(pipeline) is None:
         problems.append(
             Problem(file, f"{pipeline.model.spine}.time", "nothing", "the timestamp column of the rows to predict")
         )
@@ -119,11 +120,11 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
 
 def spine_time(pipeline: Pipeline) -> str | None:
     """The spine's time column, where it has one."""
-    layer, name = pipeline.model.spine.split(".")
+    layer, _, name = pipeline.model.spine.partition(".")
     return pipeline.gold[name].time if layer == "gold" and name in pipeline.gold else None
 
 
 def spine_key(pipeline: Pipeline) -> list[str]:
     """The columns that identify a row of the spine."""
-    layer, name = pipeline.model.spine.split(".")
+    layer, _, name = pipeline.model.spine.partition(".")
     return list(pipeline.gold[name].key if layer == "gold" else pipeline.sources[name].key)

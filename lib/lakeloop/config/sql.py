@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 LAYERS = ("bronze", "silver", "quarantine", "gold", "features", "predictions", "monitoring")
 
@@ -42,8 +43,9 @@ def references(query: str) -> list[Reference]:
     """The Lakeloop tables that ``query`` reads, in the order of the text; ValueError if it does not parse."""
     try:
         tree = sqlglot.parse_one(query, read="spark")
-    except sqlglot.errors.ParseError as error:
-        detail = error.errors[0] if error.errors else {}
+    except SqlglotError as error:
+        details = getattr(error, "errors", None)
+        detail = details[0] if details else {}
         place = f"line {detail.get('line')}, column {detail.get('col')}: " if detail else ""
         raise ValueError(f"{place}{detail.get('description', 'the SQL cannot be read')}") from error
     found = []
@@ -80,8 +82,9 @@ def measure(text: str) -> Measure:
     match = _CALL.match(text)
     function = AGGREGATES.get(match.group(1).lower()) if match else None
     try:
-        tree = sqlglot.parse_one(text, read="spark")
-    except sqlglot.errors.ParseError:
+        # Spark knows `mean` as another name of `avg`; the parser does not.
+        tree = sqlglot.parse_one(f"{function}({match.group(2)})" if match and function else text, read="spark")
+    except SqlglotError:
         tree = None
     if match is None or function is None or not isinstance(tree, exp.AggFunc) or len(list(tree.find_all(exp.AggFunc))) != 1:
         raise ValueError(f"one aggregate of {', '.join(AGGREGATES)} over an expression, such as 'avg(arr_delay > 15)'")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings, intervals
@@ -10,7 +12,7 @@ from lakeloop.config.models import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derive import ByKey, BySlice, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
-from lakeloop.features.windows import AT, as_of, feature_names, moment
+from lakeloop.features.windows import AT, as_of, feature_columns, moment
 from lakeloop.tables import Table
 
 DATE = "feature_date"
@@ -36,7 +38,7 @@ def derivation(settings: Settings) -> Derivation:
     def compute(rows: Rows) -> DataFrame:
         result = rows[spine].withColumn(DATE, F.to_date(time))
         for table, (name, group) in groups.items():
-            result = with_features(result, time, rows[table], name, group)
+            result = with_features(result, key, time, rows[table], name, group)
         return result
 
     touched = {spine: f"to_date(`{time}`)"} | {table: _days_after(group) for table, (_, group) in groups.items()}
@@ -44,14 +46,26 @@ def derivation(settings: Settings) -> Derivation:
     return Derivation(feature_table(settings), (spine, *groups), compute, identity, fingerprint)
 
 
-def with_features(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: FeatureGroup) -> DataFrame:
-    """``rows`` with the group's features as of ``time``; no row is added or lost."""
-    rows = rows.withColumn(AT, moment(time, group))
-    moments = rows.select(*group.entity, AT).dropna().distinct()
-    features = as_of(moments, tiles, name, group)
-    return rows.join(features, [*group.entity, AT], "left").select(
-        *[f"`{column}`" for column in rows.columns if column != AT], *feature_names(name, group)
+def with_features(
+    rows: DataFrame, key: Sequence[str], time: str, tiles: DataFrame, name: str, group: FeatureGroup
+) -> DataFrame:
+    """``rows`` with the group's features as of ``time``; no row is added or lost, for ``key`` identifies them."""
+    moments = rows.select(*dict.fromkeys([*key, *group.entity]), moment(time, group).alias(AT))
+    renamed = {column: f"_key_{column}" for column in key}
+    moments = moments.select("*", *[F.col(f"`{column}`").alias(new) for column, new in renamed.items()])
+    moments = moments.select(*group.entity, AT, *renamed.values())
+    features = as_of(moments, tiles, name, group).withColumnsRenamed({new: column for column, new in renamed.items()})
+    return rows.join(features, list(key), "left").select(
+        *[f"`{column}`" for column in rows.columns], *_filled(feature_columns(name, group))
     )
+
+
+def _filled(columns: Mapping[str, str]) -> list[Column]:
+    """A count of nothing is 0, also for a row without an entity."""
+    return [
+        (F.coalesce(F.col(name), F.lit(0)) if kind == "count" else F.col(name)).alias(name)
+        for name, kind in columns.items()
+    ]
 
 
 def _days_after(group: FeatureGroup) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pyspark.sql import Column, DataFrame
+import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 DECILES = [i / 10 for i in range(11)]
@@ -32,22 +33,20 @@ class Bins:
             return len(self.edges) + 2
         return len(self.values or ()) + 2
 
-    def index(self, column: str) -> Column:
-        """The bin of each row, from 0."""
-        value = F.col(f"`{column}`")
+    def counts(self, column: pd.Series) -> np.ndarray:
+        """How many of a column's rows are in each bin."""
         if self.edges is None:
-            chosen = F.when(value.isNull(), self.size - 1)
-            for number, known in enumerate(self.values or ()):
-                chosen = chosen.when(value == F.lit(known), number)
-            return chosen.otherwise(self.size - 2)
-        number_ = value.cast("double")
-        chosen = F.when(number_.isNull() | F.isnan(number_), self.size - 1)
-        for number, edge in enumerate(self.edges[:-1]):
-            chosen = chosen.when(number_ < F.lit(edge), number)
-        # The last edge is the reference's maximum and belongs to the bin below it.
-        if self.edges:
-            chosen = chosen.when(number_ <= F.lit(self.edges[-1]), max(len(self.edges) - 1, 0))
-        return chosen.otherwise(self.size - 2)
+            codes = pd.Index(self.values or ()).get_indexer(column)
+            bins = np.where(column.isna(), self.size - 1, np.where(codes < 0, self.size - 2, codes))
+        else:
+            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            edges = np.asarray(self.edges)
+            bins = np.searchsorted(edges, numbers, side="right")
+            if len(edges):
+                # The last edge is the reference's maximum and belongs to the bin below it.
+                bins[numbers == edges[-1]] = len(edges) - 1
+            bins[np.isnan(numbers)] = self.size - 1
+        return np.bincount(bins, minlength=self.size).astype(np.int64)
 
     def as_dict(self) -> dict[str, Any]:
         return {"edges": self.edges} if self.edges is not None else {"values": self.values}

@@ -12,13 +12,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from lakeloop.monitoring import statistics
 from lakeloop.monitoring.bins import Bins
 
 TABLE_ROW = ":table"
 INPUT, BASELINE = "INPUT", "BASELINE"
 GROUP = ("window", "slice_key", "slice_value")
 FREQUENT_ITEMS = 100
-QUANTILES = [i / 20 for i in range(21)]
 SCORE_BINS = 1000
 
 _WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
@@ -67,12 +67,12 @@ def profile(rows: DataFrame, plan: Plan) -> DataFrame:
 
     ``rows`` has the plan's columns and, where predictions are to be judged, `prediction`, `probability`, `_label`.
     """
-    sliced = _sliced(rows, plan)
-    long = _long(sliced, plan)
     group = [*GROUP, "column_name"]
-    result = _beside(long.groupBy(*group).agg(*_statistics()), _bin_counts(long, plan, group), group)
+    result = statistics.of_columns(_cells(rows, plan), GROUP, plan.numeric, plan.bins)
+    sliced = _sliced(rows, plan)
+    result = _beside(result, _counted(sliced, plan), group)
     if plan.categorical:
-        result = _beside(result, _frequent_items(long, group), group)
+        result = _beside(result, _frequent_items(sliced, plan, group), group)
     return _finished(result.unionByName(_table_rows(sliced, plan), allowMissingColumns=True), plan)
 
 
@@ -101,59 +101,36 @@ def _sliced(rows: DataFrame, plan: Plan) -> DataFrame:
     )
 
 
-def _long(rows: DataFrame, plan: Plan) -> DataFrame:
-    """Columns as rows: `column_name`, `number` double or `text` string, `bin` int."""
-    cells = []
-    for name in (*plan.numeric, *plan.categorical):
-        number = F.col(f"`{name}`").cast("double") if name in plan.numeric else F.lit(None).cast("double")
-        text = F.lit(None).cast("string") if name in plan.numeric else F.col(f"`{name}`").cast("string")
-        cells.append(
-            F.struct(
-                F.lit(name).alias("column_name"),
-                number.alias("number"),
-                text.alias("text"),
-                plan.bins[name].index(name).cast("int").alias("bin"),
-            )
-        )
-    return rows.select(*GROUP, F.explode(F.array(*cells)).alias("cell")).select(*GROUP, "cell.*")
+def _cells(rows: DataFrame, plan: Plan) -> DataFrame:
+    """What the statistics are made from: the group, numbers as double, texts as string."""
+    numbers = [F.col(f"`{name}`").cast("double").alias(name) for name in plan.numeric]
+    texts = [F.col(f"`{name}`").cast("string").alias(name) for name in plan.categorical]
+    return _sliced(rows, plan).select(*GROUP, *numbers, *texts)
 
 
-def _statistics() -> list[Column]:
-    number, text = F.col("number"), F.col("text")
-    nan = F.isnan(number)
-    real = F.when(~nan, number)
-    missing = number.isNull() & text.isNull()
-    return [
-        F.count(F.lit(1)).alias("count"),
-        F.sum(missing.cast("bigint")).alias("num_nulls"),
-        F.avg(real).alias("avg"),
-        F.percentile_approx(real, QUANTILES, 200).alias("quantiles"),
-        F.min(real).alias("min"),
-        F.max(real).alias("max"),
-        F.stddev(real).alias("stddev"),
-        F.sum((real == 0).cast("bigint")).alias("num_zeros"),
-        F.sum(nan.cast("bigint")).alias("num_nan"),
-        F.min(F.length(text)).cast("double").alias("min_length"),
-        F.max(F.length(text)).cast("double").alias("max_length"),
-        F.avg(F.length(text)).alias("avg_length"),
-        F.approx_count_distinct(F.coalesce(text, number.cast("string"))).alias("distinct_count"),
+def _counted(rows: DataFrame, plan: Plan) -> DataFrame:
+    """`distinct_count` (approximate to 5 %) and `num_nan` of each column: one row a group and column."""
+    names = [*plan.numeric, *plan.categorical]
+    aggregates, cells = [], []
+    for number, name in enumerate(names):
+        aggregates.append(F.approx_count_distinct(F.col(f"`{name}`")).alias(f"_d{number}"))
+        nan = F.lit(None).cast("bigint")
+        if name in plan.numeric:
+            aggregates.append(F.count_if(F.isnan(F.col(f"`{name}`").cast("double"))).alias(f"_n{number}"))
+            nan = F.col(f"_n{number}")
+        distinct = F.col(f"_d{number}").alias("distinct_count")
+        cells.append(F.struct(F.lit(name).alias("column_name"), distinct, nan.alias("num_nan")))
+    counted = rows.groupBy(*GROUP).agg(*aggregates)
+    return counted.select(*GROUP, F.explode(F.array(*cells)).alias("cell")).select(*GROUP, "cell.*")
+
+
+def _frequent_items(rows: DataFrame, plan: Plan, group: Sequence[str]) -> DataFrame:
+    """`frequent_items` of the categorical columns: the most frequent texts, the most frequent first."""
+    cells = [
+        F.struct(F.lit(name).alias("column_name"), F.col(f"`{name}`").cast("string").alias("text"))
+        for name in plan.categorical
     ]
-
-
-def _bin_counts(long: DataFrame, plan: Plan, group: Sequence[str]) -> DataFrame:
-    """`bin_counts` array<bigint>: the rows in each of the column's bins, empty ones with 0."""
-    counted = long.groupBy(*group, "bin").agg(F.count(F.lit(1)).alias("n"))
-    maps = counted.groupBy(*group).agg(F.map_from_entries(F.collect_list(F.struct("bin", "n"))).alias("counts"))
-    size = F.element_at(
-        F.create_map(*[F.lit(part) for name, bins in plan.bins.items() for part in (name, bins.size)]),
-        F.col("column_name"),
-    )
-    filled = F.transform(F.sequence(F.lit(0), size - 1), lambda number: F.coalesce(F.col("counts")[number], F.lit(0)))
-    return maps.select(*group, filled.cast("array<bigint>").alias("bin_counts"))
-
-
-def _frequent_items(long: DataFrame, group: Sequence[str]) -> DataFrame:
-    """`frequent_items`: the most frequent texts, the most frequent first."""
+    long = rows.select(*GROUP, F.explode(F.array(*cells)).alias("cell")).select(*GROUP, "cell.*")
     counted = long.filter("text IS NOT NULL").groupBy(*group, "text").agg(F.count(F.lit(1)).alias("n"))
     keys = ", ".join(group)
     ranked = counted.selectExpr("*", f"row_number() OVER (PARTITION BY {keys} ORDER BY n DESC, text) AS rank")
@@ -219,8 +196,9 @@ def _finished(rows: DataFrame, plan: Plan) -> DataFrame:
         "model_id": F.lit(plan.model_id),
         "data_type": F.when(F.col("column_name") != TABLE_ROW, F.element_at(kind, F.col("column_name"))),
     })
+    rows = rows.withColumn("num_nulls", F.col("num_missing") - F.coalesce("num_nan", F.lit(0)))
     rows = rows.withColumns({
-        "median": F.col("quantiles")[10],
+        "median": F.get("quantiles", F.lit(len(statistics.QUANTILES) // 2)),
         "percent_null": F.col("num_nulls") / count * 100,
         "percent_nan": F.when(numeric, F.coalesce("num_nan", F.lit(0)) / count * 100),
         "percent_zeros": F.when(numeric, F.coalesce("num_zeros", F.lit(0)) / count * 100),

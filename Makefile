@@ -1,0 +1,55 @@
+# Lakeloop from a fresh checkout: `make run` and `make test` need git, make, Python 3.10 or newer and Java 17 or 21.
+
+PYTHON ?= python3
+CONF ?= conf/flights
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
+
+.PHONY: run test lint format ui status clean help
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+run: .venv/run.done  ## the whole loop on the example: lands its raw data, then runs every stage
+	@$(BIN)/lakeloop land $(CONF)
+	@$(BIN)/lakeloop run $(CONF)
+
+test: .venv/test.done  ## all tests
+	@$(BIN)/python -m pytest
+
+lint: .venv/test.done  ## style, format, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/test.done  ## mend style and format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+ui: .venv/run.done  ## the MLflow UI on http://127.0.0.1:5000
+	@$(BIN)/lakeloop ui $(CONF)
+
+status: .venv/run.done  ## tables, versions, models, last runs
+	@$(BIN)/lakeloop status $(CONF)
+
+lock:  ## pin anew what setup.py asks for (needs uv)
+	uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o requirements.lock
+
+clean:  ## remove the environment and the local lakehouse
+	rm -rf .venv lakehouse build dist
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.10 or newer, or name one: make run PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is too old: Lakeloop needs Python 3.10 or newer (make run PYTHON=/path/to/python3)"; exit 1; }
+	@$(PYTHON) -m venv .venv >/dev/null || { rm -rf .venv; echo "$(PYTHON) cannot make an environment: install its venv module (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+
+.venv/run.done: .venv/bin/python setup.py requirements.lock
+	@echo "installing Lakeloop into .venv (some minutes, once)"
+	@$(PIP) setuptools wheel
+	@$(PIP) --no-build-isolation -e '.[spark,example]'
+	@touch $@
+
+.venv/test.done: .venv/run.done
+	@echo "installing what the tests need into .venv"
+	@$(PIP) --no-build-isolation -e '.[spark,example,notebooks,dev]'
+	@touch $@

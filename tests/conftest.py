@@ -1,0 +1,142 @@
+"""One local Spark session for all tests, and small use cases on it, each with a root of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import yaml
+from pyspark.sql import DataFrame, SparkSession
+
+from lakeloop.config import Settings, load
+from lakeloop.derive import Engine
+from lakeloop.session import session
+from lakeloop.tables import Lakehouse, Table
+
+pytest_plugins = ["small_lakehouse"]
+
+# Spark hands timestamps to Python as local times; tests compare them with literals.
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+# What makes many small actions quick: few partitions, no page, a compiler that starts fast.
+SPARK = {
+    "spark.driver.memory": "2g",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    "spark.sql.shuffle.partitions": 2,
+    "spark.ui.enabled": False,
+    "spark.databricks.delta.snapshotPartitions": 1,
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": 10000,
+}
+
+# A use case must name a source and a model; tests of other things need not.
+SOURCES = {"things": {"path": "things/*.csv", "key": "id", "columns": {"id": "int"}}}
+
+
+@dataclass(frozen=True)
+class UseCase:
+    """A use case in a folder of its own, with what a test does to it."""
+
+    spark: SparkSession
+    settings: Settings
+
+    @property
+    def lakehouse(self) -> Lakehouse:
+        return Lakehouse(self.spark, self.settings)
+
+    def engine(self, rebuild: bool = False, run: str = "test") -> Engine:
+        """A new run: it knows of the tables only what is in them."""
+        return Engine(self.lakehouse, run, rebuild)
+
+    def land(self, path: str, text: str, modified: datetime | None = None) -> Path:
+        """Puts a raw file below the landing root, dated where a date is given."""
+        file = Path(self.settings.resolve("{landing}")) / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        if modified is not None:
+            os.utime(file, (modified.timestamp(), modified.timestamp()))
+        return file
+
+    def write(self, table: str, rows: list[tuple[Any, ...]], schema: str) -> None:
+        """Makes a table of literal rows, as someone else would have."""
+        frame = self.spark.createDataFrame(rows, schema)
+        self.lakehouse.create(Table.parse(table), frame, {"run": "by hand"})
+
+    def append(self, table: str, rows: list[tuple[Any, ...]], schema: str) -> None:
+        """Adds literal rows to a table."""
+        self.lakehouse.append(
+            Table.parse(table), self.spark.createDataFrame(rows, schema), {"run": "by hand"}
+        )
+
+    def sql(self, statement: str) -> DataFrame:
+        """A statement in which ``{layer.name}`` stands for a table."""
+        words = statement.split("{")
+        parts = [words[0]]
+        for word in words[1:]:
+            table, _, rest = word.partition("}")
+            parts += [self.lakehouse.identifier(Table.parse(table)), rest]
+        return self.spark.sql("".join(parts))
+
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """A table's rows as tuples, in the order of their text."""
+        frame = self.lakehouse.read(Table.parse(table))
+        return tuples(frame.selectExpr(*columns) if columns else frame)
+
+    def version(self, table: str) -> int:
+        """The table's newest version."""
+        commit = self.lakehouse.latest(Table.parse(table))
+        assert commit is not None
+        return commit.version
+
+
+MakeUseCase = Callable[..., UseCase]
+
+
+def tuples(frame: DataFrame) -> list[tuple[Any, ...]]:
+    """All rows as plain tuples, in the order of their text."""
+    return sorted((tuple(row) for row in frame.collect()), key=repr)
+
+
+def _write_use_case(folder: Path, configuration: str, files: dict[str, str], root: Path) -> Settings:
+    data = yaml.safe_load(dedent(configuration)) or {}
+    data = {"pipeline": "shop", "sources": SOURCES, **data}
+    source = next(iter(data["sources"]))
+    model = {"task": "binary", "spine": f"silver.{source}", "label": "true", "split": {"by": "random"}}
+    data = {"model": model, **data}
+    environment = {"root": str(root), "master": "local[2]", "spark": SPARK}
+    home = folder / data["pipeline"]
+    for file, text in {
+        home / "pipeline.yml": yaml.safe_dump(data, sort_keys=False),
+        folder / "env" / "local.yml": yaml.safe_dump(environment),
+        **{home / name: text for name, text in files.items()},
+    }.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return load(home)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one session, made as the package makes it, with settings for small data."""
+    folder = tmp_path_factory.mktemp("session")
+    made = session(_write_use_case(folder / "conf", "", {}, folder / "root"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def use_case(spark: SparkSession, tmp_path: Path) -> MakeUseCase:
+    """Makes a use case of a pipeline.yml (as text, the model may be left out) and .sql files beside it."""
+
+    def make(configuration: str = "", **files: str) -> UseCase:
+        named = {f"{name}.sql": text for name, text in files.items()}
+        return UseCase(spark, _write_use_case(tmp_path / "conf", configuration, named, tmp_path / "root"))
+
+    return make

@@ -1,0 +1,158 @@
+"""The whole loop on some weeks of the flights: nothing lost, nothing twice, a model that loads, tables others read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import mlflow
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable
+
+from small_lakehouse import LAST_DAY, PROJECT, SETTINGS, conf, lakeloop, run
+
+KEY = ["flight_date", "carrier", "flight", "origin", "scheduled_departure"]
+
+
+def table(root: Path, name: str) -> DeltaTable:
+    """A table as delta-rs opens it, without Spark."""
+    return DeltaTable(str(root / "flights" / name.replace(".", "/")))
+
+
+def versions(root: Path) -> dict[str, int]:
+    """The version of every table there is."""
+    logs = sorted((root / "flights").glob("*/*/_delta_log"))
+    return {f"{log.parent.parent.name}.{log.parent.name}": DeltaTable(str(log.parent)).version() for log in logs}
+
+
+@pytest.fixture()
+def copy(small_lakehouse: Path, tmp_path: Path) -> Path:
+    """The small lakehouse to change; the one that others look at stays as it is."""
+    root = tmp_path / "lakehouse"
+    shutil.copytree(small_lakehouse, root)
+    return root
+
+
+def test_every_raw_record_is_accounted_for(small_lakehouse: Path) -> None:
+    landing = small_lakehouse / "landing" / "flights"
+    raw = sum(len(file.read_text(encoding="utf-8").splitlines()) - 1 for file in landing.glob("*.csv"))
+    counts = {name: table(small_lakehouse, f"{name}.flights").to_pyarrow_table().num_rows for name in
+              ("bronze", "silver", "quarantine")}
+    assert raw > 30_000
+    assert counts == {"bronze": raw, "silver": raw, "quarantine": 0}
+
+
+def test_keys_are_unique_and_no_row_is_lost_on_the_way(small_lakehouse: Path) -> None:
+    silver = table(small_lakehouse, "silver.flights").to_pyarrow_table(columns=KEY)
+    assert silver.group_by(KEY).aggregate([]).num_rows == silver.num_rows
+    for name in ("gold.departures", "features.departures", "predictions.departures"):
+        assert table(small_lakehouse, name).to_pyarrow_table(columns=KEY).num_rows == silver.num_rows, name
+
+
+def test_the_first_run_made_one_commit_a_table(small_lakehouse: Path) -> None:
+    found = versions(small_lakehouse)
+    assert len(found) == 28
+    assert set(found.values()) == {0}
+
+
+def test_a_second_run_commits_nothing_and_says_so(copy: Path) -> None:
+    # The tables of a copy lie elsewhere, but commits, checkpoints and models are those of the original.
+    before = versions(copy)
+    for stage in ("silver", "gold", "features"):
+        done = lakeloop(stage, root=copy)
+        assert done.returncode == 0, done.stderr
+        assert "no commit was made" in done.stdout
+    assert versions(copy) == before
+
+
+def test_a_new_day_touches_what_it_must_once(small_lakehouse: Path, copy: Path) -> None:
+    before = versions(copy)
+    landed = lakeloop("land", "--option", "last=2013-02-11", root=copy)
+    assert "landed 2 new files" in landed.stdout
+    for stage in ("bronze", "silver", "gold", "features"):
+        done = lakeloop(stage, root=copy)
+        assert done.returncode == 0, done.stderr
+    after = versions(copy)
+    changed = {name for name in after if after[name] != before[name]}
+    assert all(after[name] == before[name] + 1 for name in changed)
+    assert {"bronze.flights", "silver.flights", "gold.departures", "features.departures"} <= changed
+    assert not {"bronze.planes", "silver.planes", "silver.airports"} & changed
+    day = pc.field("flight_date") > pc.scalar(LAST_DAY).cast("date32")
+    added = table(copy, "gold.departures").to_pyarrow_table(filters=day).num_rows
+    assert added == len((copy / "landing/flights/flights_2013-02-11.csv").read_text().splitlines()) - 1
+    assert table(copy, "features.departures").to_pyarrow_table(filters=day).num_rows == added
+
+
+def test_the_registered_model_predicts_from_its_input_example(small_lakehouse: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{small_lakehouse}/mlflow.db")
+    mlflow.set_registry_uri(f"sqlite:///{small_lakehouse}/mlflow.db")
+    model = mlflow.pyfunc.load_model("models:/flights@champion")
+    found = model.predict(model.input_example)
+    assert list(found.columns) == ["prediction", "probability"]
+    assert found["probability"].between(0, 1).all()
+    assert found["probability"].nunique() > 1
+
+
+def test_the_parent_run_says_what_the_model_was_made_from(small_lakehouse: Path) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{small_lakehouse}/mlflow.db")
+    version = client.get_model_version_by_alias("flights", "champion")
+    parent = client.get_run(version.run_id)
+    inputs = {item.dataset.name: item.dataset.digest for item in parent.inputs.dataset_inputs}
+    assert inputs["features.departures"] == "version-0"
+    assert inputs["gold.departures"] == "version-0"
+    assert parent.data.metrics["test_roc_auc"] > parent.data.metrics["naive_test_roc_auc"] + 0.1
+    assert parent.data.params["seed"] == "42"
+    children = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{version.run_id}'")
+    assert len(children) == SETTINGS["model.search.max_evals"]
+    artifacts = {item.path for item in client.list_artifacts(version.run_id)}
+    assert {"configuration", "columns.json", "gate.json", "monitoring"} <= artifacts
+
+
+def test_predictions_name_their_model(small_lakehouse: Path) -> None:
+    rows = table(small_lakehouse, "predictions.departures").to_pyarrow_table()
+    for column, value in {"model_name": "flights", "model_version": "1"}.items():
+        assert pc.unique(rows[column]).to_pylist() == [value]
+    assert pc.all(pc.equal(rows["prediction"], pc.greater_equal(rows["probability"], 0.5))).as_py()
+
+
+def test_drift_is_read_by_column_name(small_lakehouse: Path) -> None:
+    columns = ["column_name", "drift_type", "slice_key", "population_stability_index"]
+    rows = table(small_lakehouse, "monitoring.departures_drift_metrics").to_pyarrow_table(columns=columns).to_pylist()
+    whole = [row for row in rows if row["slice_key"] is None and row["drift_type"] == "BASELINE"]
+    assert {"temp", "probability", "carrier"} <= {row["column_name"] for row in whole}
+    index = {row["column_name"]: row["population_stability_index"] for row in whole if row["column_name"] == "distance"}
+    assert index["distance"] is not None and index["distance"] < 0.2
+    assert {row["slice_key"] for row in rows} == {None, "origin"}
+
+
+def test_the_summary_tells_tables_model_and_drift(small_lakehouse: Path) -> None:
+    text = (small_lakehouse / "first-run.txt").read_text(encoding="utf-8")
+    for words in ("silver.flights", "quarantined", "model flights version 1", "roc_auc", "naive", "drift", "lakeloop ui"):
+        assert words in text
+
+
+@pytest.mark.parametrize("stage", ["bronze", "silver"])
+def test_a_job_runs_by_spark_submit_and_changes_nothing_again(small_lakehouse: Path, stage: str) -> None:
+    before = versions(small_lakehouse)
+    submit = str(Path(sys.executable).with_name("spark-submit"))
+    root = f"environment.root={small_lakehouse}"
+    done = run([submit, f"jobs/{stage}.py", str(conf(small_lakehouse)), "--env", "local", "--json", "--set", root])
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    assert {item["action"] for item in found["tables"]} == {"unchanged"}
+    assert versions(small_lakehouse) == before
+
+
+def test_a_job_tells_a_mistake_by_its_exit_code() -> None:
+    done = run([sys.executable, "jobs/silver.py", "conf/flight"])
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and "conf/flight" in done.stderr
+
+
+def test_every_stage_has_a_job() -> None:
+    from lakeloop.stages import STAGES
+
+    assert {file.stem for file in (PROJECT / "jobs").glob("*.py")} == set(STAGES)

@@ -1,0 +1,78 @@
+"""Some weeks of the flights through the whole loop, once for all tests that need a lakehouse to look at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parent.parent
+LAST_DAY = "2013-02-10"
+
+# Small and quick: a few trials, and a held-out part inside the weeks that there are.
+SETTINGS: dict[str, Any] = {
+    "model.split.test": "2013-02-01",
+    "model.split.validation": "7 days",
+    "model.search.max_evals": 4,
+    "model.search.sample_rows": 5000,
+    "gate.minimum": {},
+    "environment.spark": {
+        "spark.driver.memory": "2g",
+        "spark.ui.enabled": False,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": 2,
+        "spark.databricks.delta.snapshotPartitions": 1,
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": 10000,
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    },
+}
+
+
+def conf(root: Path) -> Path:
+    """The use case's folder of the small lakehouse at ``root``: the flights', with SETTINGS."""
+    return root / "conf" / "flights"
+
+
+def _write_conf(root: Path) -> None:
+    shutil.copytree(PROJECT / "conf", root / "conf")
+    for file, prefix in ((conf(root) / "pipeline.yml", ""), (root / "conf" / "env" / "local.yml", "environment.")):
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for key, value in SETTINGS.items():
+            if key.startswith("environment.") == bool(prefix):
+                *path, last = key.removeprefix(prefix).split(".")
+                place = data
+                for part in path:
+                    place = place[part]
+                place[last] = value
+        file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+
+
+def lakeloop(*words: str, root: Path) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, on the small lakehouse at ``root``."""
+    command = [sys.executable, "-c", "from lakeloop.cli import entry; entry()", words[0], str(conf(root)), *words[1:]]
+    return run([*command, "--set", f"environment.root={root}"])
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """A process in the project's folder, its output kept."""
+    environment = {**os.environ, "COLUMNS": "160"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, env=environment)
+
+
+@pytest.fixture(scope="session")
+def small_lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a lakehouse on which land and run were done for some weeks."""
+    root = tmp_path_factory.mktemp("lakehouse")
+    _write_conf(root)
+    landed = lakeloop("land", "--option", f"last={LAST_DAY}", root=root)
+    assert landed.returncode == 0, landed.stderr
+    ran = lakeloop("run", root=root)
+    (root / "first-run.txt").write_text(ran.stdout, encoding="utf-8")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return root

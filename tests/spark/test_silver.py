@@ -1,0 +1,168 @@
+"""Silver keeps each key's newest valid row, quarantine the rest with every reason; no raw row vanishes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from conftest import MakeUseCase, UseCase
+
+from lakeloop import silver
+from lakeloop.errors import DataError
+from lakeloop.tables import Table
+
+Raw = tuple[str | None, str | None, str | None]
+
+ORDERS = """
+sources:
+  orders:
+    path: orders/*.csv
+    key: id
+    missing: [NA, "-"]
+    columns:
+      id: int
+      total: double
+      day: date
+      twice: total * 2
+      four_times: twice * 2
+    expect:
+      total_is_positive: total > 0
+      total_is_small: {rule: total < 1000, otherwise: drop}
+      total_is_whole: {rule: total = floor(total), otherwise: warn}
+"""
+SCHEMA = (
+    "id string, total string, day string, _corrupt_record string, _source_file string, "
+    "_source_modified_at timestamp, _ingested_at timestamp"
+)
+NOW = datetime(2024, 5, 1, tzinfo=timezone.utc)
+
+
+def raw(*rows: Raw, modified: int = 1, corrupt: str | None = None) -> list[tuple[Any, ...]]:
+    """Bronze rows of one file that was changed on that day of April 2024."""
+    date = datetime(2024, 4, modified, tzinfo=timezone.utc)
+    return [(*row, corrupt, f"file{modified}.csv", date, NOW) for row in rows]
+
+
+def derive(case: UseCase) -> list[str]:
+    return [case.engine().derive(item).action for item in silver.derivations(case.settings, "orders")]
+
+
+def test_bare_types_are_safe_casts_and_expressions_see_them(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS)
+    rows = [(" 1 ", "2.0", "2024-01-31"), ("2", "NA", "-"), ("3", "", None)]
+    bronze = case.spark.createDataFrame(raw(*rows), SCHEMA)
+
+    found = silver.latest(bronze, case.settings.pipeline.sources["orders"])
+
+    assert [(field.name, field.dataType.simpleString()) for field in found.schema] == [
+        ("id", "int"), ("total", "double"), ("day", "date"), ("twice", "double"), ("four_times", "double"),
+        ("_source_file", "string"), ("_source_modified_at", "timestamp"), ("_ingested_at", "timestamp"),
+        ("_row_hash", "bigint"),
+    ]  # fmt: skip
+    values = found.selectExpr("id", "total", "string(day)", "twice", "four_times").orderBy("id").collect()
+    assert [tuple(row) for row in values] == [
+        (1, 2.0, "2024-01-31", 4.0, 8.0),
+        (2, None, None, None, None),
+        (3, None, None, None, None),
+    ]
+
+
+def test_what_breaks_a_rule_is_quarantined_as_it_came_with_every_reason(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS)
+    rows = raw(
+        ("1", " 1e", "2024-01-31"),
+        ("2", "-5.5", "31/01/2024"),
+        (None, "5", None),
+        ("4", "5000", None),
+        ("5", "1.5", None),
+        ("6", None, None),
+        ("seven", "5000", None),
+    ) + raw(("8", "5", None), corrupt="8,5,,surplus")
+    bronze = case.spark.createDataFrame(rows, SCHEMA)
+    source = case.settings.pipeline.sources["orders"]
+
+    found = silver.quarantined(bronze, source)
+
+    assert found.columns == [*bronze.columns, "_failed_rules"]
+    assert [
+        tuple(row)
+        for row in found.select("id", "total", "day", "_failed_rules").orderBy("total", "id").collect()
+    ] == [
+        ("1", " 1e", "2024-01-31", ["total_is_double"]),
+        ("2", "-5.5", "31/01/2024", ["day_is_date", "total_is_positive", "total_is_whole"]),
+        (None, "5", None, ["id_is_present"]),
+        ("8", "5", None, ["record_parses"]),
+        ("seven", "5000", None, ["id_is_int", "id_is_present", "total_is_small"]),
+    ]
+    # 4 is dropped; 5 only warned of; 6 has no total, and a rule that gives null passes.
+    assert sorted(row["id"] for row in silver.latest(bronze, source).collect()) == [5, 6]
+
+
+def test_the_newest_version_of_a_key_wins_whatever_the_order_of_arrival(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS)
+    case.write("bronze.orders", raw(("1", "2", None), ("2", "2", None), modified=2), SCHEMA)
+    assert derive(case) == ["created", "created"]
+
+    case.append(
+        "bronze.orders", raw(("1", "1", None), ("3", "1", None), ("4", "x", None), modified=1), SCHEMA
+    )
+    case.append(
+        "bronze.orders", raw(("2", "3", None), ("2", "3", None), ("1", "x", None), modified=3), SCHEMA
+    )
+    assert derive(case) == ["updated", "updated"]
+
+    assert case.rows("silver.orders", "id", "total", "_source_file") == [
+        (1, 2.0, "file2.csv"), (2, 3.0, "file3.csv"), (3, 1.0, "file1.csv"),
+    ]  # fmt: skip
+    assert case.rows("quarantine.orders", "id", "total", "_failed_rules") == [
+        ("1", "x", ["total_is_double"]), ("4", "x", ["total_is_double"]),
+    ]  # fmt: skip
+    # What a rebuild of everything gives is the same.
+    source = case.settings.pipeline.sources["orders"]
+    bronze = case.lakehouse.read(Table("bronze", "orders"))
+    full = silver.latest(bronze, source).select("id", "total", "_source_file").collect()
+    assert sorted(tuple(row) for row in full) == case.rows("silver.orders", "id", "total", "_source_file")
+
+
+def test_every_bronze_row_is_in_silver_superseded_quarantined_or_dropped(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS)
+    first = raw(("1", "1", None), ("2", "x", None), ("3", "9999", None), ("1", "1", None), (None, None, None))
+    second = raw(("1", "2", None), ("4", "1", None), ("3", "-1", None), ("5", "2000", None), modified=2)
+    broken = raw(("6", "1", None), modified=3, corrupt="6,1,,surplus")
+    case.write("bronze.orders", first, SCHEMA)
+    derive(case)
+    case.append("bronze.orders", second + broken, SCHEMA)
+    derive(case)
+
+    source = case.settings.pipeline.sources["orders"]
+    bronze = case.lakehouse.read(Table("bronze", "orders"))
+    rules = silver.expectations(bronze, source)
+    judged = silver.judged(bronze, source)
+    dropped = judged.filter(rules.dropped()).count()
+    superseded = judged.filter(rules.kept()).count() - len(case.rows("silver.orders"))
+
+    assert case.rows("silver.orders", "id", "total") == [(1, 2.0), (4, 1.0)]
+    assert case.rows("quarantine.orders", "id") == [("2",), ("3",), ("6",), (None,)]
+    assert (len(case.rows("bronze.orders")), superseded, dropped) == (10, 2, 2)
+
+
+def test_columns_without_a_type_stay_as_they_came(use_case: MakeUseCase) -> None:
+    case = use_case("sources: {orders: {path: orders/*.csv, key: id}}")
+    bronze = case.spark.createDataFrame(raw(("1", " 01.50 ", "")), SCHEMA)
+
+    found = silver.latest(bronze, case.settings.pipeline.sources["orders"])
+
+    assert found.columns[:3] == ["id", "total", "day"]
+    assert [tuple(row) for row in found.select("id", "total", "day").collect()] == [("1", "01.50", None)]
+
+
+def test_a_rule_set_to_fail_ends_the_run_before_anything_is_written(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS.replace("otherwise: warn", "otherwise: fail"))
+    case.write("bronze.orders", raw(("1", "2", None)), SCHEMA)
+    silver.stop_at_failing_rules(case.engine(), "orders")
+    derive(case)
+    case.append("bronze.orders", raw(("2", "2.5", None), ("3", "3.5", None), ("4", None, None)), SCHEMA)
+
+    with pytest.raises(DataError, match=r"silver\.orders was not written: total_is_whole .* in 2 rows"):
+        silver.stop_at_failing_rules(case.engine(), "orders")

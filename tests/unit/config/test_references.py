@@ -1,0 +1,155 @@
+"""Each name that one part of a pipeline says of another must lead somewhere, in an order that can be run."""
+
+from __future__ import annotations
+
+import pytest
+
+from lakeloop.config import load
+from lakeloop.config.references import gold_inputs, gold_order, spine_key, spine_time
+
+from ..conftest import Folder
+
+
+def test_an_unknown_table_in_a_gold_query_gets_the_nearest(conf: Folder) -> None:
+    folder = conf.changed(("select * from silver.orders", "select * from silver.order"))
+    [problem] = conf.problems(folder)
+    assert problem.file == str(folder / "pipeline.yml")
+    assert (problem.where, problem.found) == ("gold.sales.sql", "silver.order")
+    assert problem.expected == "one of silver.orders, gold.sales, bronze.orders"
+    assert problem.hint == "did you mean 'silver.orders'?"
+
+
+def test_gold_tables_in_a_circle_are_refused(conf: Folder) -> None:
+    circle = "gold:\n  a: {sql: select * from gold.b, key: x}\n  b: {sql: select * from gold.a, key: x}\n"
+    [problem] = conf.problems(conf.changed(("gold:\n", circle)))
+    assert problem.where == "gold"
+    assert problem.found == "tables that read each other: a → b → a"
+    assert problem.expected == "no circle"
+
+
+def test_a_gold_table_that_reads_itself_is_a_circle() -> None:
+    with pytest.raises(ValueError, match=r"^a → a$"):
+        gold_order({"a": "select * from gold.a"})
+
+
+def test_gold_tables_come_after_those_that_they_read() -> None:
+    queries = {
+        "report": "select * from gold.sales join gold.days using (day)",
+        "sales": "select * from silver.orders join gold.days using (day)",
+        "days": "select distinct day from silver.orders",
+    }
+    assert gold_order(queries) == ["days", "sales", "report"]
+
+
+def test_inputs_are_each_named_once() -> None:
+    query = "select * from silver.a join silver.b using (x) join silver.a as again using (x)"
+    assert gold_inputs(query) == ["silver.a", "silver.b"]
+
+
+def test_a_query_may_stand_in_a_file(conf: Folder) -> None:
+    folder = conf.changed(
+        ("sql: select * from silver.orders", "sql: sales.sql"), sales="select 1 as x from silver.orders"
+    )
+    assert load(folder).queries == {"sales": "select 1 as x from silver.orders"}
+
+
+def test_a_missing_sql_file_lists_those_that_are_there(conf: Folder) -> None:
+    folder = conf.changed(
+        ("sql: select * from silver.orders", "sql: sale.sql"), sales="select 1", other="select 2"
+    )
+    [problem] = conf.problems(folder)
+    assert (problem.where, problem.found) == ("gold.sales.sql", "sale.sql")
+    assert problem.expected == f"a file in {folder} (there are other.sql, sales.sql)"
+
+
+def test_a_query_that_reads_no_table_is_refused(conf: Folder) -> None:
+    [problem] = conf.problems(conf.changed(("select * from silver.orders", "select 1 as order_id")))
+    assert (problem.where, problem.found) == ("gold.sales.sql", "no table")
+
+
+@pytest.mark.parametrize("query", ["select (1 from silver.orders", "select * from silver.orders where"])
+def test_a_query_that_is_no_sql_is_refused(conf: Folder, query: str) -> None:
+    [problem] = conf.problems(conf.changed(("sql: select * from silver.orders", f"sql: {query}")))
+    assert problem.where == "gold.sales.sql"
+    assert problem.expected == "one Spark SQL query"
+
+
+def test_a_query_with_an_open_quote_is_a_problem_and_no_crash(conf: Folder) -> None:
+    folder = conf.changed(
+        ("sql: select * from silver.orders", "sql: q.sql"), q="select 'x from silver.orders"
+    )
+    [problem] = conf.problems(folder)
+    assert problem.where == "gold.sales.sql"
+
+
+def test_a_measure_with_an_open_quote_is_a_problem_and_no_crash(conf: Folder) -> None:
+    [problem] = conf.problems(conf.changed(("avg(amount)", '"avg(country = \'x)"')))
+    assert problem.where == "features.spending.measures.mean_amount"
+
+
+def test_a_key_must_be_among_the_columns(conf: Folder) -> None:
+    [problem] = conf.problems(
+        conf.changed(("key: order_id\n    columns", "key: [order_id, contry]\n    columns"))
+    )
+    assert (problem.where, problem.found) == ("sources.orders.key", "contry")
+    assert problem.expected == "one of order_id, ordered_at, amount, country"
+    assert problem.hint == "did you mean 'country'?"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("amount: double", "amount: round(total", "sources.orders.columns.amount"),
+        ("label: amount > 100", "label: amount >", "model.label.expression"),
+        ("    time: ordered_at\n    windows", "    time: at (\n    windows", "features.spending.time"),
+        ("    windows", "    where: amount >\n    windows", "features.spending.where"),
+        ("    columns", "    expect: {paid: amount >}\n    columns", "sources.orders.expect.paid.rule"),
+    ],
+)
+def test_an_expression_that_does_not_parse_is_refused(conf: Folder, old: str, new: str, where: str) -> None:
+    if "at (" in new:
+        new = new.replace("at (", '"at ("')
+    if "round(" in new:
+        new = new.replace("round(total", '"round(total"')
+    [problem] = conf.problems(conf.changed((old, new)))
+    assert problem.where == where
+    assert problem.expected.startswith("a Spark SQL expression (")
+
+
+@pytest.mark.parametrize("spine", ["sales", "gold.main.sales"])
+def test_a_spine_that_is_no_table_name_is_a_problem_and_no_crash(conf: Folder, spine: str) -> None:
+    problems = conf.problems(conf.changed(("spine: gold.sales", f"spine: {spine}")))
+    assert (problems[0].where, problems[0].found) == ("model.spine", spine)
+
+
+def test_one_misspelt_spine_is_one_problem(conf: Folder) -> None:
+    [problem] = conf.problems(conf.changed(("spine: gold.sales", "spine: gold.sale")))
+    assert (problem.where, problem.hint) == ("model.spine", "did you mean 'gold.sales'?")
+
+
+def test_features_must_come_from_a_table_that_there_is(conf: Folder) -> None:
+    [problem] = conf.problems(
+        conf.changed(("from: silver.orders\n    time", "from: silver.odrers\n    time"))
+    )
+    assert (problem.where, problem.hint) == ("features.spending.from", "did you mean 'silver.orders'?")
+
+
+def test_affected_by_names_an_input_of_the_query(conf: Folder) -> None:
+    change = (
+        "    time: ordered_at\nfeatures",
+        "    time: ordered_at\n    affected_by: {silver.refunds: day}\nfeatures",
+    )
+    [problem] = conf.problems(conf.changed(change))
+    assert (problem.where, problem.found) == ("gold.sales.affected_by", "silver.refunds")
+    assert problem.expected == "one of silver.orders"
+
+
+def test_a_split_by_time_needs_the_spines_time(conf: Folder) -> None:
+    [problem] = conf.problems(conf.changed(("    time: ordered_at\nfeatures", "features")))
+    assert (problem.where, problem.found) == ("gold.sales.time", "nothing")
+
+
+def test_a_spine_tells_its_time_and_key(conf: Folder) -> None:
+    pipeline = conf.settings().pipeline
+    assert spine_time(pipeline) == "ordered_at"
+    assert spine_key(pipeline) == ["order_id"]
