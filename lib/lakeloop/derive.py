@@ -11,10 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from decimal import Decimal
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
@@ -195,10 +194,14 @@ class Engine:
             if isinstance(identity, ByKey) and not identity.newest:
                 source_key = identity.source_key or identity.key
                 inputs[first], deleted = net_changes(changes[first], source_key)
-                if source_key != identity.key:
+                rows = derivation.compute(inputs)
+                if source_key == identity.key:
+                    # Gone from the input, or no longer yielded by the function.
+                    touched = changes[first].select(*source_key).distinct()
+                    deleted = touched.join(rows.select(*source_key), list(source_key), "left_anti")
+                else:
                     there = self.lakehouse.read(derivation.output).select(*identity.key)
                     deleted = there.join(deleted, list(source_key), "left_semi")
-                rows = derivation.compute(inputs)
                 self.lakehouse.merge(derivation.output, rows, identity.key, progress, deleted=deleted)
             else:
                 if any(commit.operation in ("DELETE", "UPDATE", "MERGE", "RESTORE") for commit in commits[first]):
@@ -293,9 +296,9 @@ def net_changes(changes: DataFrame, key: Sequence[str]) -> tuple[DataFrame, Data
 def changed_rows(commit: Commit) -> int:
     """How many rows a commit wrote or removed, from its operation metrics."""
     if commit.operation == "MERGE":
-        return sum(
-            commit.metric(f"numTargetRows{what}") for what in ("Inserted", "Updated", "Deleted")
-        )
+        return sum(commit.metric(f"numTargetRows{what}") for what in ("Inserted", "Updated", "Deleted"))
+    if commit.operation in ("DELETE", "UPDATE"):
+        return commit.metric("numDeletedRows") + commit.metric("numUpdatedRows")
     return commit.metric("numOutputRows") - commit.metric("numCopiedRows")
 
 
@@ -317,17 +320,18 @@ def literal(value: object) -> str:
     if isinstance(value, float):
         return f"double('{value!r}')"
     if isinstance(value, datetime):
-        return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
+        # Spark hands out local times without a zone; a literal without one would be read in the session's.
+        return f"TIMESTAMP '{value.astimezone(timezone.utc).isoformat(sep=' ')}'"
     if isinstance(value, date):
         return f"DATE '{value.isoformat()}'"
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    # A dollar sign might begin a variable, which Spark would fill in.
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024")
     return f"'{text}'"
 
 
 __all__ = [
     "ALL",
     "NOTHING",
-    "AnalysisException",
     "Appended",
     "ByKey",
     "BySlice",

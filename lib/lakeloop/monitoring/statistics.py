@@ -70,7 +70,7 @@ def _partials(
                     summary |= {"_group": key, "column_name": name, "count": len(rows)}
                     found.append(summary | {"bin_counts": bins[name].counts(rows[name])})
             if found:
-                yield pd.DataFrame(found, columns=["_group", *_PARTIAL.fieldNames()])
+                yield _frame(found, _PARTIAL)
 
     return partials
 
@@ -109,7 +109,7 @@ def _merge(partials: pd.DataFrame) -> pd.DataFrame:
     for name, rows in partials.groupby("column_name", sort=True):
         count, missing = int(rows["count"].sum()), int(rows["num_missing"].sum())
         result: dict[str, Any] = {
-            "_group": rows["_group"].iloc[0], "column_name": name, "count": count, "num_missing": missing,
+            "_group": str(rows["_group"].iloc[0]), "column_name": name, "count": count, "num_missing": missing,
             "bin_counts": np.sum(np.stack(rows["bin_counts"].to_list()), axis=0),
         }
         n = count - missing
@@ -123,7 +123,13 @@ def _merge(partials: pd.DataFrame) -> pd.DataFrame:
                 "min_length": rows["min_length"].min(), "max_length": rows["max_length"].max(),
             }
         found.append(result)
-    return pd.DataFrame(found, columns=["_group", *_RESULT.fieldNames()])
+    return _frame(found, _RESULT)
+
+
+def _frame(found: Sequence[Mapping[str, Any]], schema: T.StructType) -> pd.DataFrame:
+    """Rows with the fields of a schema; what a row does not have is None, also among numbers and lists."""
+    names = ["_group", *schema.fieldNames()]
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in found], dtype=object) for name in names})
 
 
 def _of_group(rows: pd.DataFrame, n: int) -> dict[str, Any]:
