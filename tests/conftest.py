@@ -71,9 +71,7 @@ class UseCase:
 
     def append(self, table: str, rows: list[tuple[Any, ...]], schema: str) -> None:
         """Adds literal rows to a table."""
-        self.lakehouse.append(
-            Table.parse(table), self.spark.createDataFrame(rows, schema), {"run": "by hand"}
-        )
+        self.lakehouse.append(Table.parse(table), self.spark.createDataFrame(rows, schema), {"run": "by hand"})
 
     def sql(self, statement: str) -> DataFrame:
         """A statement in which ``{layer.name}`` stands for a table."""

@@ -41,7 +41,10 @@ def conf(root: Path) -> Path:
 
 def _write_conf(root: Path) -> None:
     shutil.copytree(PROJECT / "conf", root / "conf")
-    for file, prefix in ((conf(root) / "pipeline.yml", ""), (root / "conf" / "env" / "local.yml", "environment.")):
+    for file, prefix in (
+        (conf(root) / "pipeline.yml", ""),
+        (root / "conf" / "env" / "local.yml", "environment."),
+    ):
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
         for key, value in SETTINGS.items():
             if key.startswith("environment.") == bool(prefix):
@@ -55,7 +58,14 @@ def _write_conf(root: Path) -> None:
 
 def lakeloop(*words: str, root: Path) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, on the small lakehouse at ``root``."""
-    command = [sys.executable, "-c", "from lakeloop.cli import entry; entry()", words[0], str(conf(root)), *words[1:]]
+    command = [
+        sys.executable,
+        "-c",
+        "from lakeloop.cli import entry; entry()",
+        words[0],
+        str(conf(root)),
+        *words[1:],
+    ]
     return run([*command, "--set", f"environment.root={root}"])
 
 

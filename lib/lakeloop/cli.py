@@ -22,7 +22,7 @@ from lakeloop.version import __version__
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="The closed loop of a lakehouse ML system: raw files to monitored predictions, on Spark, Delta Lake and MLflow.",
+    help="The closed loop of a lakehouse ML system: raw files to monitored predictions on Spark.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -30,7 +30,12 @@ Folder = Annotated[Path, typer.Argument(metavar="CONF", help="The use case's fol
 Env = Annotated[str, typer.Option("--env", "-e", help="Environment: the file conf/env/<name>.yml.")]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Overrides a setting: dotted.key=value, or environment.key=value."),
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Overrides a setting: dotted.key=value, or environment.key=value.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")]
@@ -47,14 +52,23 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Options that stand before the command."""
 
 
 def _stages(
-    folder: Path, env: str, sets: list[str] | None, stages: tuple[str, ...], as_json: bool, quiet: bool,
-    rebuild: bool = False, force: bool = False, more: bool = False,
+    folder: Path,
+    env: str,
+    sets: list[str] | None,
+    stages: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    rebuild: bool = False,
+    force: bool = False,
+    more: bool = False,
 ) -> None:
     """Runs stages in one session and prints the summary; GateRefused after the rest, where the gate refused."""
     settings = load(folder, env, sets or ())
@@ -114,8 +128,14 @@ def _further(settings: Settings, folder: Path, env: str) -> list[tuple[str, str]
 
 @app.command()
 def run(
-    folder: Folder, env: Env = "local", sets: Sets = None, rebuild: Rebuild = False, force: Force = False,
-    as_json: Json = False, quiet: Quiet = False, debug: Debug = False,
+    folder: Folder,
+    env: Env = "local",
+    sets: Sets = None,
+    rebuild: Rebuild = False,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """The whole loop: bronze, silver, gold, features, train, score, monitor."""
     _stages(folder, env, sets, STAGES, as_json, quiet, rebuild, force, more=True)
@@ -123,8 +143,13 @@ def run(
 
 def _stage_command(stage: str, text: str) -> None:
     def command(
-        folder: Folder, env: Env = "local", sets: Sets = None, rebuild: Rebuild = False,
-        as_json: Json = False, quiet: Quiet = False, debug: Debug = False,
+        folder: Folder,
+        env: Env = "local",
+        sets: Sets = None,
+        rebuild: Rebuild = False,
+        as_json: Json = False,
+        quiet: Quiet = False,
+        debug: Debug = False,
     ) -> None:
         _stages(folder, env, sets, (stage,), as_json, quiet, rebuild)
 
@@ -140,8 +165,13 @@ _stage_command("features", "What was known at the time of each row to predict.")
 
 @app.command()
 def train(
-    folder: Folder, env: Env = "local", sets: Sets = None, force: Force = False,
-    as_json: Json = False, quiet: Quiet = False, debug: Debug = False,
+    folder: Folder,
+    env: Env = "local",
+    sets: Sets = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Search, refit, test, log, register; champion if the gate is passed."""
     _stages(folder, env, sets, ("train",), as_json, quiet, force=force)
@@ -153,9 +183,12 @@ _stage_command("monitor", "Profiles of the scored rows and their drift from the 
 
 @app.command()
 def land(
-    folder: Folder, env: Env = "local", sets: Sets = None,
+    folder: Folder,
+    env: Env = "local",
+    sets: Sets = None,
     options: Annotated[
-        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Passed on to the use case's land.py.")
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Passed on to the use case's land.py."),
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -187,8 +220,11 @@ def status(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json 
 
 @app.command()
 def ui(
-    folder: Folder, env: Env = "local", sets: Sets = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000, debug: Debug = False,
+    folder: Folder,
+    env: Env = "local",
+    sets: Sets = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    debug: Debug = False,
 ) -> None:
     """The MLflow UI on this use case's experiments."""
     settings = load(folder, env, sets or ())
@@ -204,7 +240,18 @@ def ui(
             ) from error
     uri = settings.resolve(settings.environment.tracking_uri)
     typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

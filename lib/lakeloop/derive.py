@@ -157,7 +157,11 @@ class Engine:
         return ""
 
     def _build(
-        self, derivation: Derivation, versions: Mapping[Table, int], progress: Mapping[str, object], exists: bool
+        self,
+        derivation: Derivation,
+        versions: Mapping[Table, int],
+        progress: Mapping[str, object],
+        exists: bool,
     ) -> int:
         """All of the table from all of its inputs; returns the first input's rows."""
         lakehouse = self.lakehouse
@@ -256,9 +260,7 @@ class Engine:
             raise _Rebuild(f"more than {MOST_SLICES} slices are touched")
         return sorted(slices, key=lambda value: (value is not None, value))
 
-    def _outcome(
-        self, derivation: Derivation, action: str, rows_in: int, started: float, reason: str = ""
-    ) -> Outcome:
+    def _outcome(self, derivation: Derivation, action: str, rows_in: int, started: float, reason: str = "") -> Outcome:
         commit = self.lakehouse.latest(derivation.output)
         assert commit is not None
         self._latest[derivation.output] = commit

@@ -23,13 +23,20 @@ def derivation(settings: Settings, name: str) -> Derivation:
     """gold.<name>: the columns of its query. Where the query yields a key twice, the run stops and says so."""
     gold = settings.pipeline.gold[name]
     query = settings.queries[name]
-    inputs = tuple(Table.parse(table) for table in gold_inputs(query))
+    # What the table is cut by comes first: its rows are the table's own, the others are looked up.
+    tables = [Table.parse(table) for table in gold_inputs(query)]
+    column = gold.increment_by
+    inputs = tuple(sorted(tables, key=lambda table: not (column and _has_column(settings, table, column))))
 
     def compute(rows: Rows) -> DataFrame:
         return unique(run_query(query, name, rows), gold.key, f"gold.{name}")
 
     return Derivation(
-        Table("gold", name), inputs, compute, _identity(settings, gold, inputs), settings.fingerprint(query, gold)
+        Table("gold", name),
+        inputs,
+        compute,
+        _identity(settings, gold, inputs),
+        settings.fingerprint(query, gold),
     )
 
 
@@ -70,6 +77,9 @@ def run_query(query: str, name: str, rows: Rows) -> DataFrame:
 def unique(rows: DataFrame, key: Sequence[str], table: str) -> DataFrame:
     """The same rows; computing them fails where two have the same key (a join that multiplies rows does that)."""
     copies = F.count(F.lit(1)).over(Window.partitionBy(*key))
-    message = f"{table}: its query gives several rows for one key ({', '.join(key)}); look for a join that matches more than once"
+    message = (
+        f"{table}: its query gives several rows for one key ({', '.join(key)}); "
+        "look for a join that matches more than once"
+    )
     once = F.when(F.col("_copies") == 1, True).otherwise(F.raise_error(F.lit(message)).cast("boolean"))
     return rows.withColumn("_copies", copies).filter(once).drop("_copies")

@@ -71,12 +71,22 @@ def _fetch(java: str, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineError(
-            f"The folder {folder.parent} for Delta Lake's jars cannot be made ({error.strerror}): set LAKELOOP_CACHE to another."
+            f"The folder {folder.parent} for Delta Lake's jars cannot be made "
+            f"({error.strerror}): set LAKELOOP_CACHE to another."
         ) from error
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         definition = Path(work) / "ivy.xml"
         definition.write_text(_ivy_file(), encoding="utf-8")
-        command = [java, "-cp", str(ivy.parent / "*"), "org.apache.ivy.Main", "-ivy", str(definition), "-cache", f"{work}/cache"]
+        command = [
+            java,
+            "-cp",
+            str(ivy.parent / "*"),
+            "org.apache.ivy.Main",
+            "-ivy",
+            str(definition),
+            "-cache",
+            f"{work}/cache",
+        ]
         command += ["-retrieve", f"{work}/jars/[artifact]-[revision].[ext]", "-warn"]
         settings = os.environ.get("LAKELOOP_IVY_SETTINGS")
         if settings:

@@ -20,7 +20,8 @@ def land(settings: Settings, **options: str) -> int:
     file = settings.folder / LAND_FILE
     if not file.is_file():
         raise LakeloopError(
-            f"{settings.folder} has no {LAND_FILE}: its raw files come from elsewhere, below {settings.resolve('{landing}')}."
+            f"{settings.folder} has no {LAND_FILE}: its raw files come from elsewhere, "
+            f"below {settings.resolve('{landing}')}."
         )
     spec = importlib.util.spec_from_file_location(f"lakeloop_land_{settings.pipeline.pipeline}", file)
     assert spec is not None and spec.loader is not None
@@ -34,11 +35,14 @@ def land(settings: Settings, **options: str) -> int:
         try:
             inspect.signature(function).bind(root, **options)
         except TypeError as error:
-            raise LakeloopError(f"{file}: land{inspect.signature(function)} does not take these options: {error}.") from error
+            raise LakeloopError(
+                f"{file}: land{inspect.signature(function)} does not take these options: {error}."
+            ) from error
         return int(function(root, **options))
     except ModuleNotFoundError as error:
         raise LakeloopError(
-            f"{file} needs the package '{error.name}': install it, for the examples with pip install 'lakeloop[example]'."
+            f"{file} needs the package '{error.name}': install it, for the examples with "
+            "pip install 'lakeloop[example]'."
         ) from error
     except OSError as error:
         what = f"{error.filename} cannot be written" if error.filename else f"{file} failed"

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +21,8 @@ from lakeloop.errors import DataError, LakeloopError, MachineError
 from lakeloop.features import table as feature_table
 from lakeloop.features import tiles
 from lakeloop.modelling import train
-from lakeloop.modelling.train import Trained
 from lakeloop.modelling.dataset import Columns
+from lakeloop.modelling.train import Trained
 from lakeloop.monitoring import tables as monitor
 from lakeloop.monitoring.reference import reference
 from lakeloop.report import Reporter
@@ -44,8 +45,14 @@ class Run:
     """One run of one or more stages. Clock and id are given; the reporter tells the user what happens."""
 
     def __init__(
-        self, spark: SparkSession, settings: Settings, run_id: str, now: datetime, reporter: Reporter,
-        rebuild: bool = False, force: bool = False,
+        self,
+        spark: SparkSession,
+        settings: Settings,
+        run_id: str,
+        now: datetime,
+        reporter: Reporter,
+        rebuild: bool = False,
+        force: bool = False,
     ) -> None:
         self.settings = settings
         self.now = now
@@ -64,8 +71,13 @@ class Run:
     def stage(self, name: str) -> list[Outcome | Trained]:
         """Runs one stage; returns what became of each of its tables, or the model."""
         steps: dict[str, Callable[[], Iterator[Outcome | Trained]]] = {
-            "bronze": self._bronze, "silver": self._silver, "gold": self._gold, "features": self._features,
-            "train": self._train, "score": self._score, "monitor": self._monitor,
+            "bronze": self._bronze,
+            "silver": self._silver,
+            "gold": self._gold,
+            "features": self._features,
+            "train": self._train,
+            "score": self._score,
+            "monitor": self._monitor,
         }
         done = []
         for result in steps[name]():
@@ -98,7 +110,7 @@ class Run:
 
     def _bronze(self) -> Iterator[Outcome]:
         for name in self.settings.pipeline.sources:
-            yield self._do("bronze", f"bronze.{name}", lambda name=name: bronze.ingest(self.engine, name, self.now))
+            yield self._do("bronze", f"bronze.{name}", partial(bronze.ingest, self.engine, name, self.now))
 
     def _silver(self) -> Iterator[Outcome]:
         for name in self.settings.pipeline.sources:
@@ -155,9 +167,17 @@ class Run:
             return [], 0
         rows = self.lakehouse.read(status).filter("slice_key IS NULL AND status <> 'unknown'")
         newest = rows.selectExpr("max(window.start) AS start").collect()[0]["start"]
-        found = rows.filter(rows["window.start"] == newest).orderBy(rows["value"].desc(), "column_name", "metric").collect()
+        found = (
+            rows.filter(rows["window.start"] == newest).orderBy(rows["value"].desc(), "column_name", "metric").collect()
+        )
         drifted = [
-            Drifted(f"{row['window']['start']:%Y-%m-%d}", row["column_name"], row["metric"], row["value"], row["threshold"])
+            Drifted(
+                f"{row['window']['start']:%Y-%m-%d}",
+                row["column_name"],
+                row["metric"],
+                row["value"],
+                row["threshold"],
+            )
             for row in found
             if row["status"] == "drift"
         ]

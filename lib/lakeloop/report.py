@@ -27,7 +27,7 @@ NAME_WIDTH = 36
 
 class Reporter:
     """Tells of the work as it goes. On a terminal the piece in progress is shown with its seconds; in a log there is
-    a line a piece. With ``quiet`` only summaries and errors are told, with ``as_json`` nothing but one JSON document."""
+    a line a piece. With ``quiet`` only summaries and errors are told, with ``as_json`` one JSON document."""
 
     def __init__(self, quiet: bool = False, as_json: bool = False, console: Console | None = None) -> None:
         self.quiet = quiet or as_json
@@ -77,8 +77,12 @@ class Reporter:
             self.console.print(_outcome_line(stage, result))
 
     def summary(
-        self, outcomes: Sequence[Outcome], trained: Trained | None, drifted: tuple[list[Drifted], int] | None,
-        seconds: float, more: Sequence[tuple[str, str]] = (),
+        self,
+        outcomes: Sequence[Outcome],
+        trained: Trained | None,
+        drifted: tuple[list[Drifted], int] | None,
+        seconds: float,
+        more: Sequence[tuple[str, str]] = (),
     ) -> None:
         """What a run came to: tables, model, drift, and where to look further."""
         if self.as_json:
@@ -118,7 +122,7 @@ def _plain(value: Any) -> Any:
 
 
 def _outcome_line(stage: str, outcome: Outcome) -> str:
-    start = f"{stage:<9} {str(outcome.table):<{NAME_WIDTH}}"
+    start = f"{stage:<9} {outcome.table!s:<{NAME_WIDTH}}"
     if outcome.action == "unchanged":
         return f"[dim]{start} {'unchanged':>12}      {outcome.seconds:6.1f} s[/]"
     reason = f"  [yellow]rebuilt: {escape(outcome.reason)}[/]" if outcome.action == "rebuilt" and outcome.reason else ""
@@ -162,7 +166,10 @@ def tables(outcomes: Sequence[Outcome]) -> Grid:
 def model(console: Console, trained: Trained) -> None:
     """The model, its test metrics beside the naive model's, and what the gate said."""
     alias = "[green]champion[/]" if trained.promoted else "[yellow]not champion[/]"
-    console.print(f"[bold]model[/] {escape(trained.version.name)} version {trained.version.version} ({trained.algorithm}), {alias}")
+    console.print(
+        f"[bold]model[/] {escape(trained.version.name)} version {trained.version.version} "
+        f"({trained.algorithm}), {alias}"
+    )
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     grid.add_column("  test metric", min_width=NAME_WIDTH, no_wrap=True)
     grid.add_column("model", justify="right", min_width=9)
@@ -189,11 +196,16 @@ def drift(console: Console, drifted: Sequence[Drifted], judged: int) -> None:
         f"in the window from {drifted[0].window}"
     )
     for item in drifted:
-        console.print(f"  {escape(f'{item.column:<{NAME_WIDTH - 2}}')} {item.metric} {item.value:.3f} (from {item.threshold:g})")
+        console.print(
+            f"  {escape(f'{item.column:<{NAME_WIDTH - 2}}')} {item.metric} {item.value:.3f} (from {item.threshold:g})"
+        )
 
 
 def _as_json(
-    outcomes: Sequence[Outcome], trained: Trained | None, drifted: tuple[list[Drifted], int] | None, seconds: float
+    outcomes: Sequence[Outcome],
+    trained: Trained | None,
+    drifted: tuple[list[Drifted], int] | None,
+    seconds: float,
 ) -> dict[str, Any]:
     found: dict[str, Any] = {
         "tables": [{**asdict(outcome), "table": str(outcome.table)} for outcome in outcomes],
@@ -201,9 +213,14 @@ def _as_json(
     }
     if trained is not None:
         found["model"] = {
-            "name": trained.version.name, "version": trained.version.version, "run_id": trained.version.run_id,
-            "algorithm": trained.algorithm, "champion": trained.promoted, "unchanged": trained.unchanged,
-            "metrics": dict(trained.metrics), "naive": dict(trained.naive),
+            "name": trained.version.name,
+            "version": trained.version.version,
+            "run_id": trained.version.run_id,
+            "algorithm": trained.algorithm,
+            "champion": trained.promoted,
+            "unchanged": trained.unchanged,
+            "metrics": dict(trained.metrics),
+            "naive": dict(trained.naive),
             "gate": [asdict(check) for check in trained.checks],
         }
     if drifted is not None:

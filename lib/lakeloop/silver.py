@@ -32,17 +32,27 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
     order = (*source.latest_by, MODIFIED, FILE, ROW_HASH)
     return [
         Derivation(
-            Table("quarantine", name), (bronze,), _over(bronze, quarantined, source), Appended(),
+            Table("quarantine", name),
+            (bronze,),
+            _over(bronze, quarantined, source),
+            Appended(),
             settings.fingerprint("quarantine", source.missing, source.columns, source.key, source.expect_plain()),
         ),
         Derivation(
-            Table("silver", name), (bronze,), _over(bronze, latest, source), ByKey(tuple(source.key), tuple(dict.fromkeys(order))),
-            settings.fingerprint("silver", source.missing, source.columns, source.key, source.latest_by, source.expect_plain()),
+            Table("silver", name),
+            (bronze,),
+            _over(bronze, latest, source),
+            ByKey(tuple(source.key), tuple(dict.fromkeys(order))),
+            settings.fingerprint(
+                "silver", source.missing, source.columns, source.key, source.latest_by, source.expect_plain()
+            ),
         ),
     ]
 
 
-def _over(table: Table, function: Callable[[DataFrame, Source], DataFrame], source: Source) -> Callable[[Rows], DataFrame]:
+def _over(
+    table: Table, function: Callable[[DataFrame, Source], DataFrame], source: Source
+) -> Callable[[Rows], DataFrame]:
     return lambda rows: function(rows[table], source)
 
 
@@ -85,7 +95,9 @@ def expectations(bronze: DataFrame, source: Source) -> Expectations:
         type_ = source.columns.get(field.name, "")
         if BARE_TYPE.match(type_) and field.name not in METADATA:
             given = _present(T.StructField(RAW + field.name, field.dataType), source.missing)
-            automatic[f"{field.name}_is_{type_.split('(')[0].lower()}"] = given.isNull() | F.col(f"`{field.name}`").isNotNull()
+            automatic[f"{field.name}_is_{type_.split('(')[0].lower()}"] = (
+                given.isNull() | F.col(f"`{field.name}`").isNotNull()
+            )
     for column in source.key:
         automatic[f"{column}_is_present"] = F.col(f"`{column}`").isNotNull()
     return Expectations(source.expect, automatic)

@@ -63,7 +63,9 @@ def collect(spark: SparkSession, settings: Settings) -> Status:
             tables.append(TableStatus(str(table), None, None, "", "", location))
             continue
         run = str((commit.progress or {}).get("run", ""))
-        tables.append(TableStatus(str(table), lakehouse.read(table).count(), commit.version, commit.operation, run, location))
+        tables.append(
+            TableStatus(str(table), lakehouse.read(table).count(), commit.version, commit.operation, run, location)
+        )
     tracking = Tracking(settings)
     models = [asdict(version) for version in tracking.versions()]
     runs = [
@@ -87,19 +89,36 @@ def show(console: Console, found: Status, as_json: bool) -> None:
         print_json(console, asdict(found))
         return
     grid = Grid(box=None, pad_edge=False, header_style="bold")
-    for title, side in (("table", "left"), ("rows", "right"), ("version", "right"), ("last change", "left"), ("run", "left")):
+    for title, side in (
+        ("table", "left"),
+        ("rows", "right"),
+        ("version", "right"),
+        ("last change", "left"),
+        ("run", "left"),
+    ):
         grid.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]  # a literal by another name
     for item in found.tables:
         rows = "not there" if item.rows is None else f"{item.rows:,}"
         version = "" if item.version is None else str(item.version)
-        grid.add_row(item.table, rows, version, item.operation.lower(), item.run, style="dim" if item.rows is None else None)
+        grid.add_row(
+            item.table,
+            rows,
+            version,
+            item.operation.lower(),
+            item.run,
+            style="dim" if item.rows is None else None,
+        )
     console.print(grid)
     console.print()
     if not found.models:
         console.print("no model is registered yet")
     for version in found.models:
         aliases = ", ".join(version["aliases"]) or "no alias"
-        console.print(f"[bold]model[/] {version['name']} version {version['version']} ({aliases}), run {version['run_id']}")
-    for run in found.runs:
-        shown = ", ".join(f"{key} {value:.4f}" for key, value in run["metric"].items())
-        console.print(f"[bold]training[/] {run['started']}  {run['status'].lower()}  {shown}  {run['run_id']}")
+        console.print(
+            f"[bold]model[/] {version['name']} version {version['version']} ({aliases}), run {version['run_id']}"
+        )
+    for training in found.runs:
+        shown = ", ".join(f"{key} {value:.4f}" for key, value in training["metric"].items())
+        console.print(
+            f"[bold]training[/] {training['started']}  {training['status'].lower()}  {shown}  {training['run_id']}"
+        )

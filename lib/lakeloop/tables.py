@@ -117,7 +117,12 @@ class Lakehouse:
                 return []
             raise
         return [
-            Commit(row["version"], row["operation"], row["operationMetrics"] or {}, _progress(row["userMetadata"]))
+            Commit(
+                row["version"],
+                row["operation"],
+                row["operationMetrics"] or {},
+                _progress(row["userMetadata"]),
+            )
             for row in sorted(rows, key=lambda row: -row["version"])
         ]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +146,8 @@ class Tracking:
 
     def register(self, model_uri: str, tags: Mapping[str, str]) -> ModelVersion:
         """A new version of the registered model from what a run has logged."""
-        made = self._mlflow.register_model(model_uri, self.model, tags=dict(tags))
+        with redirect_stderr(StringIO()):
+            made = self._mlflow.register_model(model_uri, self.model, tags=dict(tags))
         return _version(made)
 
     def crown(self, version: ModelVersion) -> None:
@@ -153,4 +156,6 @@ class Tracking:
 
 
 def _version(found: Any) -> ModelVersion:
-    return ModelVersion(found.name, str(found.version), found.run_id, tuple(found.aliases or ()), dict(found.tags or {}))
+    return ModelVersion(
+        found.name, str(found.version), found.run_id, tuple(found.aliases or ()), dict(found.tags or {})
+    )

@@ -129,11 +129,7 @@ def test_the_package_itself_imports_its_version_alone() -> None:
 
 @pytest.mark.parametrize("library", DOORS)
 def test_a_library_is_imported_at_its_doors_alone(library: str) -> None:
-    users = {
-        name
-        for name, tree in MODULES.items()
-        if any(found.split(".")[0] == library for found in _imports(tree))
-    }
+    users = {name for name, tree in MODULES.items() if any(found.split(".")[0] == library for found in _imports(tree))}
     assert users == DOORS[library]
 
 

@@ -205,14 +205,10 @@ def dependency_problems(documents: Documents) -> list[str]:
     problems = []
     for job in jobs(documents):
         keys = [task["task_key"] for task in job.tasks]
-        needs = {
-            task["task_key"]: {item["task_key"] for item in task.get("depends_on", [])} for task in job.tasks
-        }
+        needs = {task["task_key"]: {item["task_key"] for item in task.get("depends_on", [])} for task in job.tasks}
         problems += [f"jobs.{job.name} has {key} twice." for key in needs if keys.count(key) > 1]
         for key, wanted in needs.items():
-            problems += [
-                f"jobs.{job.name}.{key} depends on {w}, no task." for w in sorted(wanted - needs.keys())
-            ]
+            problems += [f"jobs.{job.name}.{key} depends on {w}, no task." for w in sorted(wanted - needs.keys())]
         if ring := circle(needs):
             problems.append(f"jobs.{job.name} runs in a circle: {', '.join(ring)}.")
     return problems
@@ -234,14 +230,10 @@ def environment_problems(documents: Documents) -> list[str]:
         given = {item["environment_key"]: item.get("spec", {}) for item in environments}
         for key, spec in given.items():
             if "environment_version" not in spec or "client" in spec:
-                problems.append(
-                    f"jobs.{job.name}: environment {key} needs environment_version, and not client."
-                )
+                problems.append(f"jobs.{job.name}: environment {key} needs environment_version, and not client.")
         for task in job.tasks:
             if (key := task.get("environment_key")) not in given:
-                problems.append(
-                    f"jobs.{job.name}.{task['task_key']} runs in {key}, no environment of its job."
-                )
+                problems.append(f"jobs.{job.name}.{task['task_key']} runs in {key}, no environment of its job.")
     return problems
 
 
@@ -303,10 +295,7 @@ def order_problems(documents: Documents, job_name: str, stages: Sequence[str]) -
     found = [job for job in jobs(documents) if job.name == job_name]
     if not found:
         return [f"jobs.{job_name} is not there."]
-    chain = [
-        (task["task_key"], [item["task_key"] for item in task.get("depends_on", [])])
-        for task in found[0].tasks
-    ]
+    chain = [(task["task_key"], [item["task_key"] for item in task.get("depends_on", [])]) for task in found[0].tasks]
     problems = []
     if chain != list(zip(stages, [[], *[[stage] for stage in stages[:-1]]], strict=True)):
         problems.append(f"jobs.{job_name} is not the chain {' → '.join(stages)}.")
@@ -397,9 +386,7 @@ def schedule_problems(documents: Documents) -> list[str]:
     problems = []
     for job in jobs(documents):
         schedule = job.content.get("schedule", {})
-        problems += [
-            f"jobs.{job.name}: {what}" for what in quartz_problems(schedule.get("quartz_cron_expression", ""))
-        ]
+        problems += [f"jobs.{job.name}: {what}" for what in quartz_problems(schedule.get("quartz_cron_expression", ""))]
         if schedule.get("timezone_id") not in available_timezones():
             problems.append(f"jobs.{job.name}: {schedule.get('timezone_id')} is no time zone.")
         for target, status in in_targets(documents, schedule.get("pause_status", "")).items():
@@ -412,10 +399,7 @@ def in_targets(documents: Documents, written: str) -> dict[str, str]:
     """What a value, perhaps a variable, comes to in each target."""
     name = written.removeprefix("${var.").removesuffix("}")
     default = variables(documents).get(name, {}).get("default", written)
-    return {
-        target: content.get("variables", {}).get(name, default)
-        for target, content in targets(documents).items()
-    }
+    return {target: content.get("variables", {}).get(name, default) for target, content in targets(documents).items()}
 
 
 # --- targets, wheel, files ---------------------------------------------------------------------------------
@@ -473,9 +457,7 @@ def wheel_problems(documents: Documents) -> list[str]:
         for environment in job.content.get("environments", []):
             paths = [beside(job.path, item) for item in environment.get("spec", {}).get("dependencies", [])]
             if not any(fnmatch(wheel, path) for wheel in wheels for path in paths):
-                problems.append(
-                    f"jobs.{job.name}: {environment['environment_key']} does not install the wheel."
-                )
+                problems.append(f"jobs.{job.name}: {environment['environment_key']} does not install the wheel.")
     return problems
 
 
@@ -484,9 +466,7 @@ def sync_problems(documents: Documents) -> list[str]:
     paths = {posixpath.normpath(path) for path in documents[MAIN].get("sync", {}).get("paths", ["."])}
     needed = {"conf"} | {path.split("/")[0] for job in jobs(documents) for path in python_files(job)}
     missing = [f"sync.paths leaves {folder} out." for folder in sorted(needed - paths)]
-    return missing + [
-        f"sync.paths takes {folder} along, which no task needs." for folder in sorted(paths - needed)
-    ]
+    return missing + [f"sync.paths takes {folder} along, which no task needs." for folder in sorted(paths - needed)]
 
 
 CHECKS: tuple[Check, ...] = (

@@ -11,7 +11,6 @@ import mlflow
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
-
 from small_lakehouse import LAST_DAY, PROJECT, SETTINGS, conf, lakeloop, run
 
 KEY = ["flight_date", "carrier", "flight", "origin", "scheduled_departure"]
@@ -39,8 +38,10 @@ def copy(small_lakehouse: Path, tmp_path: Path) -> Path:
 def test_every_raw_record_is_accounted_for(small_lakehouse: Path) -> None:
     landing = small_lakehouse / "landing" / "flights"
     raw = sum(len(file.read_text(encoding="utf-8").splitlines()) - 1 for file in landing.glob("*.csv"))
-    counts = {name: table(small_lakehouse, f"{name}.flights").to_pyarrow_table().num_rows for name in
-              ("bronze", "silver", "quarantine")}
+    counts = {
+        name: table(small_lakehouse, f"{name}.flights").to_pyarrow_table().num_rows
+        for name in ("bronze", "silver", "quarantine")
+    }
     assert raw > 30_000
     assert counts == {"bronze": raw, "silver": raw, "quarantine": 0}
 
@@ -130,7 +131,15 @@ def test_drift_is_read_by_column_name(small_lakehouse: Path) -> None:
 
 def test_the_summary_tells_tables_model_and_drift(small_lakehouse: Path) -> None:
     text = (small_lakehouse / "first-run.txt").read_text(encoding="utf-8")
-    for words in ("silver.flights", "quarantined", "model flights version 1", "roc_auc", "naive", "drift", "lakeloop ui"):
+    for words in (
+        "silver.flights",
+        "quarantined",
+        "model flights version 1",
+        "roc_auc",
+        "naive",
+        "drift",
+        "lakeloop ui",
+    ):
         assert words in text
 
 

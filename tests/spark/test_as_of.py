@@ -62,9 +62,7 @@ def spine(seed: int = 8, count: int = 60) -> list[tuple[int, str | None, int | N
     chance = random.Random(seed)
     rows: list[tuple[int, str | None, int | None, datetime | None]] = []
     for number in range(count):
-        at = START + timedelta(
-            seconds=chance.choice([900 * chance.randrange(130), chance.randrange(118_000)])
-        )
+        at = START + timedelta(seconds=chance.choice([900 * chance.randrange(130), chance.randrange(118_000)]))
         rows.append((number, chance.choice("ab"), chance.choice([1, 2, 3]), at))
     again = (count, *rows[0][1:])
     return [*rows, again, (count + 1, None, 1, START), (count + 2, "a", 1, None), (count + 3, "a", 1, START)]
@@ -73,9 +71,7 @@ def spine(seed: int = 8, count: int = 60) -> list[tuple[int, str | None, int | N
 def features(spark: SparkSession, given: Sequence[Event], rows: Sequence[tuple[Any, ...]]) -> DataFrame:
     schema = "shop string, till int, sold_at timestamp, x double, kind string"
     frame = spark.createDataFrame(list(given), schema)
-    return with_features(
-        spark.createDataFrame(list(rows), SPINE), ["id"], "at", tiles(frame, GROUP), "g", GROUP
-    )
+    return with_features(spark.createDataFrame(list(rows), SPINE), ["id"], "at", tiles(frame, GROUP), "g", GROUP)
 
 
 def known_at(sold_at: datetime) -> float:

@@ -59,8 +59,7 @@ def found(spark: SparkSession) -> Found:
     assert rows.schema.simpleString() == SCHEMA.simpleString()
     listed = rows.withColumn("day", rows.window.start.cast("date").cast("string")).collect()
     found = {
-        (row["day"], row["slice_value"] if row["slice_key"] else "whole", row["column_name"]): row
-        for row in listed
+        (row["day"], row["slice_value"] if row["slice_key"] else "whole", row["column_name"]): row for row in listed
     }
     assert len(found) == len(listed)
     return found
@@ -75,9 +74,7 @@ def test_the_column_names_are_the_contract() -> None:
 def test_each_window_slice_and_column_has_one_row(found: Found) -> None:
     first = [("2024-01-01", value) for value in ("whole", "a", "b", "bcd", None)]
     second = [("2024-01-02", value) for value in ("whole", "a")]
-    assert found.keys() == {
-        (*place, column) for place in first + second for column in (":table", "x", "shop")
-    }
+    assert found.keys() == {(*place, column) for place in first + second for column in (":table", "x", "shop")}
     row = found["2024-01-01", "a", "x"]
     assert (row["log_type"], row["granularity"], row["slice_key"], row["model_id"]) == (
         "INPUT",

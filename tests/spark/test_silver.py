@@ -86,8 +86,7 @@ def test_what_breaks_a_rule_is_quarantined_as_it_came_with_every_reason(use_case
 
     assert found.columns == [*bronze.columns, "_failed_rules"]
     assert [
-        tuple(row)
-        for row in found.select("id", "total", "day", "_failed_rules").orderBy("total", "id").collect()
+        tuple(row) for row in found.select("id", "total", "day", "_failed_rules").orderBy("total", "id").collect()
     ] == [
         ("1", " 1e", "2024-01-31", ["total_is_double"]),
         ("2", "-5.5", "31/01/2024", ["day_is_date", "total_is_positive", "total_is_whole"]),
@@ -104,12 +103,8 @@ def test_the_newest_version_of_a_key_wins_whatever_the_order_of_arrival(use_case
     case.write("bronze.orders", raw(("1", "2", None), ("2", "2", None), modified=2), SCHEMA)
     assert derive(case) == ["created", "created"]
 
-    case.append(
-        "bronze.orders", raw(("1", "1", None), ("3", "1", None), ("4", "x", None), modified=1), SCHEMA
-    )
-    case.append(
-        "bronze.orders", raw(("2", "3", None), ("2", "3", None), ("1", "x", None), modified=3), SCHEMA
-    )
+    case.append("bronze.orders", raw(("1", "1", None), ("3", "1", None), ("4", "x", None), modified=1), SCHEMA)
+    case.append("bronze.orders", raw(("2", "3", None), ("2", "3", None), ("1", "x", None), modified=3), SCHEMA)
     assert derive(case) == ["updated", "updated"]
 
     assert case.rows("silver.orders", "id", "total", "_source_file") == [

@@ -44,9 +44,7 @@ def test_tiles(spark: SparkSession) -> None:
         "shop", "known_at", "known_date", "mean__sum", "mean__count", "n__count", "most__max", "spread__sum",
         "spread__count", "spread__squares",
     ]  # fmt: skip
-    rows = found.withColumns(
-        {"known_at": found.known_at.cast("string"), "known_date": found.known_date.cast("string")}
-    )
+    rows = found.withColumns({"known_at": found.known_at.cast("string"), "known_date": found.known_date.cast("string")})
     assert [tuple(row) for row in rows.orderBy("shop", "known_at").collect()] == [
         ("a", "2024-01-01 23:00:00", "2024-01-01", 6.0, 2, 4, 4.0, 6.0, 2, 20.0),
         ("a", "2024-01-02 00:00:00", "2024-01-02", 1.0, 1, 1, 1.0, 1.0, 1, 1.0),

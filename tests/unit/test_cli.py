@@ -63,18 +63,14 @@ sys.exit(code)
     [["run", "conf", "--fast"], ["run"], ["fly", "conf"], ["ui", "conf", "--port", "many"]],
     ids=["unknown option", "no folder", "unknown command", "no number"],
 )
-def test_a_wrong_command_line_is_told_in_words(
-    arguments: list[str], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_command_line_is_told_in_words(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments) == 2
     err = capfd.readouterr().err
     assert err.startswith("error ")
     assert "Traceback" not in err
 
 
-def test_square_brackets_of_a_value_are_told_as_they_are(
-    conf: Folder, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_square_brackets_of_a_value_are_told_as_they_are(conf: Folder, capfd: pytest.CaptureFixture[str]) -> None:
     folder = conf.changed(("task: binary", "task: '[red]'"))
     assert cli.main(["run", str(folder)]) == 2
     assert "found:    '[red]'" in capfd.readouterr().err
@@ -97,9 +93,7 @@ def test_the_version_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().out == f"lakeloop {__version__}\n"
 
 
-def test_a_taken_port_is_told_before_mlflow_is_started(
-    conf: Folder, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_taken_port_is_told_before_mlflow_is_started(conf: Folder, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -146,18 +140,14 @@ def test_a_full_disk_is_a_fault_of_the_machine(
     assert "disk is full" in capfd.readouterr().err
 
 
-def test_landing_passes_options_on_and_tells_the_count(
-    conf: Folder, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_landing_passes_options_on_and_tells_the_count(conf: Folder, capfd: pytest.CaptureFixture[str]) -> None:
     folder = conf.pipeline()
     (folder / "land.py").write_text("def land(root, days='1'): return int(days) * 1000\n", encoding="utf-8")
     assert cli.main(["land", str(folder), "--option", "days=2"]) == 0
     assert "landed 2,000 new files" in " ".join(capfd.readouterr().out.split())
 
 
-def test_an_option_for_landing_without_a_value_is_a_mistake(
-    conf: Folder, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_option_for_landing_without_a_value_is_a_mistake(conf: Folder, capfd: pytest.CaptureFixture[str]) -> None:
     folder = conf.pipeline()
     (folder / "land.py").write_text("def land(root, **options): return 0\n", encoding="utf-8")
     assert cli.main(["land", str(folder), "--option", "days"]) == 2

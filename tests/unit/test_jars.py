@@ -39,9 +39,7 @@ def test_jars_that_are_there_are_used_without_starting_anything(cache: Path) -> 
 
 
 def test_a_fetch_puts_all_jars_into_the_folder(cache: Path, fake_java: FakeJava) -> None:
-    java = fake_java(
-        RETRIEVE + f'for name in {" ".join(jars.expected())}; do echo jar > "$folder/$name"; done'
-    )
+    java = fake_java(RETRIEVE + f'for name in {" ".join(jars.expected())}; do echo jar > "$folder/$name"; done')
     found = jars.delta_jars(str(java))
     assert found == [cache / name for name in jars.expected()]
     assert all(path.is_file() for path in found)
@@ -72,9 +70,7 @@ def test_a_fetch_that_is_cut_off_leaves_nothing_but_its_log(cache: Path, fake_ja
 def test_a_folder_that_lacks_a_jar_is_fetched_anew(cache: Path, fake_java: FakeJava) -> None:
     cache.mkdir(parents=True)
     (cache / jars.expected()[0]).write_text("old", encoding="utf-8")
-    java = fake_java(
-        RETRIEVE + f'for name in {" ".join(jars.expected())}; do echo new > "$folder/$name"; done'
-    )
+    java = fake_java(RETRIEVE + f'for name in {" ".join(jars.expected())}; do echo new > "$folder/$name"; done')
     assert {path.read_text(encoding="utf-8") for path in jars.delta_jars(str(java))} == {"new\n"}
 
 

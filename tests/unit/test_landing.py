@@ -61,9 +61,7 @@ def test_a_network_that_is_not_there_is_not_blamed_on_the_disk(conf: Folder) -> 
     assert "None" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "code", ["x = 1\n", "def land(root): return 0\n"], ids=["no function", "no such option"]
-)
+@pytest.mark.parametrize("code", ["x = 1\n", "def land(root): return 0\n"], ids=["no function", "no such option"])
 def test_a_land_that_cannot_be_called_is_told(code: str, conf: Folder) -> None:
     with pytest.raises(LakeloopError, match=r"land\.py"):
         land(_settings(conf, code), days="7")

@@ -74,9 +74,7 @@ def test_a_java_home_without_java_is_named(
     assert str(caught.value).startswith(f"No Java was found in JAVA_HOME ({tmp_path / 'gone'}). ")
 
 
-def test_java_home_goes_before_the_path(
-    tmp_path: Path, fake_java: FakeJava, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_java_home_goes_before_the_path(tmp_path: Path, fake_java: FakeJava, monkeypatch: pytest.MonkeyPatch) -> None:
     program = fake_java(_says('openjdk version "17.0.12"'))
     monkeypatch.setenv("JAVA_HOME", str(program.parents[1]))
     monkeypatch.setenv("PATH", str(tmp_path))

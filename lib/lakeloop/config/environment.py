@@ -7,9 +7,15 @@ from string import Formatter
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-
 TEMPLATES = (
-    "landing", "tables", "checkpoints", "tracking_uri", "registry_uri", "artifacts", "experiment", "model",
+    "landing",
+    "tables",
+    "checkpoints",
+    "tracking_uri",
+    "registry_uri",
+    "artifacts",
+    "experiment",
+    "model",
 )
 
 

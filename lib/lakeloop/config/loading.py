@@ -1,4 +1,4 @@
-"""Reads conf/<use case>/pipeline.yml and conf/env/<name>.yml, and reports everything that is wrong with them at once."""
+"""Reads conf/<use case>/pipeline.yml and conf/env/<name>.yml, and reports all that is wrong at once."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _read(
         problems.append(Problem(str(file), f"byte {error.start}", "text that is not UTF-8", "a YAML file in UTF-8"))
         return None
     try:
-        data = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader, see _UniqueKeys
+        data = yaml.load(text, Loader=_UniqueKeys)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -135,9 +135,7 @@ def _problem(file: str, item: Any, model: type[BaseModel], data: Any) -> Problem
     kind = item["type"]
     if kind == "extra_forbidden":
         allowed = _keys_at(model, location[:-1])
-        return Problem(
-            file, where, "an unknown key", f"one of {', '.join(allowed)}", nearest(location[-1], allowed)
-        )
+        return Problem(file, where, "an unknown key", f"one of {', '.join(allowed)}", nearest(location[-1], allowed))
     if kind == "missing":
         return Problem(file, where, "nothing", "a value; this key has no default")
     if kind == "value_error":

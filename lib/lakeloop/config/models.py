@@ -126,7 +126,8 @@ class FeatureGroup(Section):
     time: str = Field(description="Expression for the event's timestamp.")
     known_after: Interval = Field("0 seconds", description="How long after that its values may be used.")
     resolution: Interval = Field(
-        "1 minute", description="Events are pre-aggregated to this; a value is visible from the end of its step."
+        "1 minute",
+        description="Events are pre-aggregated to this; a value is visible from the end of its step.",
     )
     windows: list[Interval] = Field(min_length=1, description="Lengths of the windows that end at the spine's time.")
     measures: dict[Name, Annotated[str, AfterValidator(_measure)]] = Field(
@@ -176,10 +177,10 @@ class Model(Section):
     positive: str | None = Field(None, description="Which label value is the positive one, where it is a text.")
     include: Names = Field(default_factory=list, description="Key columns that the model may see.")
     exclude: Names = Field(default_factory=list, description="Spine columns that the model may not see.")
-    split: Split = Field(default_factory=Split)
+    split: Split = Split()
     algorithms: list[Algorithm] | Literal["auto"] = Field("auto", description="Which algorithms are tried.")
     metric: str = Field("", description="What the search maximises (or minimises, where smaller is better).")
-    search: Search = Field(default_factory=Search)
+    search: Search = Search()
     seed: int = Field(42, description="Seed of the split, the search and the estimators.")
 
     @model_validator(mode="before")
@@ -207,7 +208,8 @@ class Gate(Section):
 
     minimum: dict[str, float] = Field(default_factory=dict, description="Smallest test metric allowed, by name.")
     beat: list[Literal["naive", "champion"]] = Field(
-        default_factory=lambda: ["naive", "champion"], description="Models that it must be better than on the test set."
+        default=["naive", "champion"],
+        description="Models that it must be better than on the test set.",
     )
 
 
@@ -227,7 +229,7 @@ class Monitoring(Section):
 
     window: Literal["1 day", "1 week", "1 month"] = Field("1 day", description="Granularity of the profiles.")
     slices: Names = Field(default_factory=list, description="Columns for whose values profiles are made apart.")
-    drift: Thresholds = Field(default_factory=Thresholds)
+    drift: Thresholds = Thresholds()
     minimum_rows: int = Field(100, ge=1, description="With fewer rows a window's drift is unknown.")
 
 
@@ -240,5 +242,5 @@ class Pipeline(Section):
     gold: dict[Name, Gold] = Field(default_factory=dict)
     features: dict[Name, FeatureGroup] = Field(default_factory=dict)
     model: Model
-    gate: Gate = Field(default_factory=Gate)
-    monitoring: Monitoring = Field(default_factory=Monitoring)
+    gate: Gate = Gate()
+    monitoring: Monitoring = Monitoring()

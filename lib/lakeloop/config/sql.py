@@ -86,7 +86,12 @@ def measure(text: str) -> Measure:
         tree = sqlglot.parse_one(f"{function}({match.group(2)})" if match and function else text, read="spark")
     except SqlglotError:
         tree = None
-    if match is None or function is None or not isinstance(tree, exp.AggFunc) or len(list(tree.find_all(exp.AggFunc))) != 1:
+    if (
+        match is None
+        or function is None
+        or not isinstance(tree, exp.AggFunc)
+        or len(list(tree.find_all(exp.AggFunc))) != 1
+    ):
         raise ValueError(f"one aggregate of {', '.join(AGGREGATES)} over an expression, such as 'avg(arr_delay > 15)'")
     inner = match.group(2).strip()
     if re.match(r"distinct\b", inner, re.IGNORECASE):

@@ -50,14 +50,20 @@ def with_features(
     rows: DataFrame, key: Sequence[str], time: str, tiles: DataFrame, name: str, group: FeatureGroup
 ) -> DataFrame:
     """``rows`` with the group's features as of ``time``; no row is added or lost, for ``key`` identifies them."""
-    moments = rows.select(*dict.fromkeys([*key, *group.entity]), moment(time, group).alias(AT))
-    renamed = {column: f"_key_{column}" for column in key}
-    moments = moments.select("*", *[F.col(f"`{column}`").alias(new) for column, new in renamed.items()])
-    moments = moments.select(*group.entity, AT, *renamed.values())
-    features = as_of(moments, tiles, name, group).withColumnsRenamed({new: column for column, new in renamed.items()})
-    return rows.join(features, list(key), "left").select(
+    keyed = rows.withColumns({f"_key_{column}": _plain(rows, column) for column in key})
+    names = [f"_key_{column}" for column in key]
+    moments = keyed.select(*group.entity, moment(time, group).alias(AT), *names)
+    features = as_of(moments, tiles, name, group)
+    return keyed.join(features, names, "left").select(
         *[f"`{column}`" for column in rows.columns], *_filled(feature_columns(name, group))
     )
+
+
+def _plain(rows: DataFrame, column: str) -> Column:
+    """A key column as pandas holds it without an object for each value: dates and times as numbers."""
+    kind = rows.schema[column].dataType.typeName()
+    value = F.col(f"`{column}`")
+    return F.unix_date(value) if kind == "date" else F.unix_micros(value) if kind == "timestamp" else value
 
 
 def _filled(columns: Mapping[str, str]) -> list[Column]:

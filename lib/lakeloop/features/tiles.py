@@ -60,7 +60,9 @@ def tiles(events: DataFrame, group: FeatureGroup) -> DataFrame:
         aggregates += [_partial(kind, value).alias(f"{name}__{kind}") for kind in PARTIALS[measure.function]]
     rows = rows.groupBy(*group.entity, KNOWN_AT).agg(*aggregates)
     return rows.select(
-        *group.entity, KNOWN_AT, F.to_date(KNOWN_AT).alias(KNOWN_DATE),
+        *group.entity,
+        KNOWN_AT,
+        F.to_date(KNOWN_AT).alias(KNOWN_DATE),
         *[column for column in rows.columns if "__" in column],
     )
 

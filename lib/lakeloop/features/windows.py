@@ -75,11 +75,11 @@ def _computation(
 
     def compute(moments: pd.DataFrame, tiles: pd.DataFrame) -> pd.DataFrame:
         codes = pd.Index(np.unique(tiles["_entity"].to_numpy(dtype=object)))
-        owner = codes.get_indexer(tiles["_entity"])
+        owner = codes.get_indexer(pd.Index(tiles["_entity"]))
         order = np.lexsort((tiles[AT].to_numpy(), owner))
         tiles = tiles.iloc[order]
         keys = _keys(owner[order], tiles[AT].to_numpy())
-        asked = codes.get_indexer(moments["_entity"])
+        asked = codes.get_indexer(pd.Index(moments["_entity"]))
         now = moments[AT].to_numpy()
         ends = np.searchsorted(keys, _keys(asked, now), side="right")
         found = {column: moments[column].to_numpy() for column in others}
@@ -99,7 +99,7 @@ def _computation(
 
 
 def _keys(owners: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Entity and time as one number that sorts by entity first; good for 2⁴¹ seconds and a million entities a bucket."""
+    """Entity and time as one number that sorts by entity first; good for a million entities a bucket."""
     return (owners.astype(np.int64) + 1) * (1 << 41) + seconds.astype(np.int64)
 
 
@@ -145,9 +145,7 @@ def _fields(name: str, group: FeatureGroup) -> list[T.StructField]:
 
 
 def _partials(group: FeatureGroup) -> list[str]:
-    return [
-        f"{name}__{kind}" for name, text in group.measures.items() for kind in PARTIALS[sql.measure(text).function]
-    ]
+    return [f"{name}__{kind}" for name, text in group.measures.items() for kind in PARTIALS[sql.measure(text).function]]
 
 
 def _lengths(group: FeatureGroup) -> Sequence[int]:

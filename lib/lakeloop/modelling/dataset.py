@@ -21,7 +21,7 @@ from lakeloop.errors import DataError
 from lakeloop.features.table import DATE
 from lakeloop.modelling.predictor import prepared
 
-LABEL, PART = "_label", "_part"
+LABEL, PART, DRAW = "_label", "_part", "_draw"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
@@ -166,13 +166,23 @@ def classes(rows: DataFrame, model: Model) -> list[Any] | None:
     return [row[LABEL] for row in rows.select(LABEL).distinct().orderBy(LABEL).collect()]
 
 
-def to_pandas(rows: DataFrame, columns: Columns, key: Sequence[str], codes: list[Any] | None) -> Parts:
-    """The rows in this process, ordered by key so that fitting sees them alike on every run."""
+def to_pandas(rows: DataFrame, columns: Columns, key: Sequence[str], seed: int) -> pd.DataFrame:
+    """The rows in this process: the model's columns as float64 and object, `_label`, `_part` and `_draw` float64 in
+    [0, 1), a hash of the key; ordered by key, so that fitting sees them alike on every run."""
     numbers = [F.col(f"`{name}`").cast("double").alias(name) for name in columns.numeric]
     texts = [F.col(f"`{name}`") for name in columns.categorical]
-    frame = rows.orderBy(*key).select(*numbers, *texts, LABEL).toPandas()
+    draw = (F.pmod(F.xxhash64(F.lit(seed), *key), F.lit(1_000_000_000)) / 1_000_000_000).alias(DRAW)
+    frame = rows.orderBy(*key).select(*numbers, *texts, LABEL, PART, draw).toPandas()
     inputs = prepared(frame, columns.numeric, columns.categorical)
+    return inputs.assign(**{name: frame[name] for name in (LABEL, PART, DRAW)})
+
+
+def part(frame: pd.DataFrame, names: Sequence[str], most: int, columns: Columns, codes: list[Any] | None) -> Parts:
+    """Some parts of what `to_pandas` gave: all their rows, or the ``most`` with the smallest draw."""
+    rows = frame[frame[PART].isin(names)]
+    if len(rows) > most:
+        rows = rows[rows[DRAW].rank(method="first") <= most]
     if codes is None:
-        return Parts(inputs, frame[LABEL].to_numpy(dtype=np.float64))
+        return Parts(rows[columns.all], rows[LABEL].to_numpy(dtype=np.float64))
     lookup = {value: code for code, value in enumerate(codes)}
-    return Parts(inputs, frame[LABEL].map(lookup).to_numpy(dtype=np.int64))
+    return Parts(rows[columns.all], rows[LABEL].map(lookup).to_numpy(dtype=np.int64))

@@ -52,7 +52,12 @@ def search_space(algorithms: Sequence[str]) -> Any:
 
 
 def make(
-    task: str, params: Mapping[str, Any], numeric: Sequence[str], categorical: Sequence[str], seed: int, threads: int = 1
+    task: str,
+    params: Mapping[str, Any],
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    seed: int,
+    threads: int = 1,
 ) -> Pipeline:
     """An unfitted scikit-learn pipeline from raw columns to the estimator that ``params["algorithm"]`` names."""
     options = dict(params)
@@ -77,8 +82,14 @@ def _estimator(task: str, algorithm: str, options: dict[str, Any], seed: int, th
 
         kind = LGBMRegressor if task == "regression" else LGBMClassifier
         return kind(
-            **options, subsample=0.9, subsample_freq=1, random_state=seed, n_jobs=threads, deterministic=True,
-            force_row_wise=True, verbosity=-1,
+            **options,
+            subsample=0.9,
+            subsample_freq=1,
+            random_state=seed,
+            n_jobs=threads,
+            deterministic=True,
+            force_row_wise=True,
+            verbosity=-1,
         )
     if algorithm == "xgboost":
         from xgboost import XGBClassifier, XGBRegressor
@@ -94,16 +105,21 @@ def _estimator(task: str, algorithm: str, options: dict[str, Any], seed: int, th
 
 def _for_trees(numeric: Sequence[str], categorical: Sequence[str]) -> ColumnTransformer:
     codes = OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2, max_categories=MOST_CATEGORIES,
+        handle_unknown="use_encoded_value",
+        unknown_value=-1,
+        encoded_missing_value=-2,
+        max_categories=MOST_CATEGORIES,
         dtype=np.float64,
     )
     return ColumnTransformer([("numeric", "passthrough", list(numeric)), ("categorical", codes, list(categorical))])
 
 
 def _for_linear(numeric: Sequence[str], categorical: Sequence[str]) -> ColumnTransformer:
-    numbers = Pipeline([
-        ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
-        ("scale", StandardScaler()),
-    ])
+    numbers = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("scale", StandardScaler()),
+        ]
+    )
     classes = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=50, sparse_output=False)
     return ColumnTransformer([("numeric", numbers, list(numeric)), ("categorical", classes, list(categorical))])

@@ -52,6 +52,6 @@ def prepared(rows: pd.DataFrame, numeric: list[str], categorical: list[str]) -> 
     """The model's columns, numbers as float64 (missing: NaN) and texts as objects (missing: None)."""
     columns: dict[str, Any] = {name: pd.to_numeric(rows[name], errors="coerce").astype("float64") for name in numeric}
     for name in categorical:
-        values = rows[name].astype(object)
-        columns[name] = values.where(values.notna(), None)
+        values = rows[name].to_numpy(dtype=object)
+        columns[name] = np.where(pd.isna(values), None, values)
     return pd.DataFrame(columns, index=rows.index)

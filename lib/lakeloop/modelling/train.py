@@ -94,16 +94,27 @@ def summary(engine: Engine, tracking: Tracking, version: ModelVersion, unchanged
     run = tracking.run(version.run_id)
     model = engine.lakehouse.settings.pipeline.model
     found = {name.removeprefix("test_"): v for name, v in run.data.metrics.items() if name.startswith("test_")}
-    naive = {name.removeprefix("naive_test_"): v for name, v in run.data.metrics.items() if name.startswith("naive_test_")}
+    naive = {
+        name.removeprefix("naive_test_"): v for name, v in run.data.metrics.items() if name.startswith("naive_test_")
+    }
     champion = tracking.champion()
     return Trained(
-        version, run.data.params.get("algorithm", ""), model.metric, found, naive, (),
-        promoted=champion is not None and champion.version == version.version, unchanged=unchanged,
+        version,
+        run.data.params.get("algorithm", ""),
+        model.metric,
+        found,
+        naive,
+        (),
+        promoted=champion is not None and champion.version == version.version,
+        unchanged=unchanged,
     )
 
 
 def train(
-    engine: Engine, tracking: Tracking, describe: Describe, progress: Callable[[int, float | None], None],
+    engine: Engine,
+    tracking: Tracking,
+    describe: Describe,
+    progress: Callable[[int, float | None], None],
     force: bool = False,
 ) -> Trained:
     """Trains, logs and registers a model, and makes it champion if it passes the gate.
@@ -131,8 +142,14 @@ def train(
     with mlflow.start_run(experiment_id=tracking.experiment(), run_name=f"train {engine.run}") as run:
         run_id = run.info.run_id
         trials = tuning.search(
-            engine.lakehouse.spark, task, data.search, data.validation, model.algorithm_names(),
-            model.search.max_evals, model.search.parallelism, progress,
+            engine.lakehouse.spark,
+            task,
+            data.search,
+            data.validation,
+            model.algorithm_names(),
+            model.search.max_evals,
+            model.search.parallelism,
+            progress,
         )
         tracking.log_trials(run_id, trials)
         winner = tuning.best(trials, model.metric)
@@ -152,8 +169,16 @@ def train(
     if passed:
         tracking.crown(version)
     return Trained(
-        version, str(winner.params["algorithm"]), model.metric, found, naive, checks, passed, False,
-        sum(data.counts.values()), time.monotonic() - started,
+        version,
+        str(winner.params["algorithm"]),
+        model.metric,
+        found,
+        naive,
+        checks,
+        passed,
+        False,
+        sum(data.counts.values()),
+        time.monotonic() - started,
     )
 
 
@@ -166,17 +191,22 @@ def _data(features: DataFrame, engine: Engine) -> tuple[DataFrame, _Data]:
     codes = dataset.classes(rows, model)
     key = spine_key(pipeline)
 
+    most = model.search.max_rows
+    taken = dataset.sample(rows, key, 2 * most, sum(counts.values()), model.seed)
+    frame = dataset.to_pandas(taken, columns, key, model.seed)
+
     def part(names: Sequence[str], most: int) -> Parts:
-        wanted = rows.filter(rows[PART].isin(*names))
-        there = sum(counts[name] for name in names)
-        return dataset.to_pandas(dataset.sample(wanted, key, most, there, model.seed), columns, key, codes)
+        return dataset.part(frame, names, most, columns, codes)
 
     return rows, _Data(
-        columns, codes, boundaries, counts,
+        columns,
+        codes,
+        boundaries,
+        counts,
         search=part([TRAIN], model.search.sample_rows),
         validation=part([VALIDATION], model.search.sample_rows),
-        refit=part([TRAIN, VALIDATION], model.search.max_rows),
-        test=part([TEST], model.search.max_rows),
+        refit=part([TRAIN, VALIDATION], most),
+        test=part([TEST], most),
     )
 
 
@@ -187,13 +217,20 @@ def _champion_metrics(champion: ModelVersion, task: str, data: _Data) -> dict[st
     try:
         loaded = mlflow.pyfunc.load_model(champion.uri).unwrap_python_model()
         return metrics.evaluate(task, data.test.truth, loaded.scores(data.test.inputs))
-    except Exception:  # noqa: BLE001 - whatever keeps it from being judged, the gate then fails closed
+    except Exception:
         return None
 
 
 def _log_training(
-    engine: Engine, tracking: Tracking, table: Table, version: int, data: _Data, trials: Sequence[Trial],
-    winner: Trial, found: Mapping[str, float], naive: Mapping[str, float],
+    engine: Engine,
+    tracking: Tracking,
+    table: Table,
+    version: int,
+    data: _Data,
+    trials: Sequence[Trial],
+    winner: Trial,
+    found: Mapping[str, float],
+    naive: Mapping[str, float],
 ) -> None:
     """Parameters, metrics, configuration, split, seed and the input's Delta version, on the run in progress."""
     import mlflow
@@ -206,18 +243,22 @@ def _log_training(
         location = lakehouse.location(name)
         paths = lakehouse.settings.environment.tables_are_paths
         source = DeltaDatasetSource(
-            path=location if paths else None, delta_table_name=None if paths else location, delta_table_version=at
+            path=location if paths else None,
+            delta_table_name=None if paths else location,
+            delta_table_version=at,
         )
         mlflow.log_input(MetaDataset(source, name=str(name), digest=f"version-{at}"), context="training")
-    mlflow.log_params({**winner.params, "seed": pipeline.model.seed, "trials": len(trials), "task": pipeline.model.task})
+    mlflow.log_params(
+        {**winner.params, "seed": pipeline.model.seed, "trials": len(trials), "task": pipeline.model.task}
+    )
     mlflow.log_params({f"rows_{part}": count for part, count in data.counts.items()})
     mlflow.log_params({"validation_from": data.boundaries.validation, "test_from": data.boundaries.test})
     mlflow.log_metrics({f"validation_{name}": value for name, value in winner.metrics.items()})
     mlflow.log_metrics({f"test_{name}": value for name, value in found.items()})
     mlflow.log_metrics({f"naive_test_{name}": value for name, value in naive.items()})
     mlflow.log_dict(pipeline.model_dump(mode="json", by_alias=True), "configuration/pipeline.json")
-    for name, query in lakehouse.settings.queries.items():
-        mlflow.log_text(query, f"configuration/gold/{name}.sql")
+    for gold, query in lakehouse.settings.queries.items():
+        mlflow.log_text(query, f"configuration/gold/{gold}.sql")
     mlflow.log_dict({"numeric": data.columns.numeric, "categorical": data.columns.categorical}, "columns.json")
     mlflow.set_tags({"lakeloop.version": __version__, "lakeloop.run": engine.run})
 
@@ -269,5 +310,3 @@ def _requirements(predictor: Predictor) -> list[str]:
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "cloudpickle"]
     module = type(predictor.pipeline.steps[-1][1]).__module__.split(".")[0]
     return [f"{name}=={version(name)}" for name in names + ([module] if module in ("lightgbm", "xgboost") else [])]
-
-

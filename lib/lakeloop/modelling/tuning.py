@@ -52,7 +52,7 @@ def search(
         fitted, judged = share()
         try:
             found = fit_and_judge(task, params, fitted, judged)
-        except Exception as error:  # noqa: BLE001 - one combination that fails must not end the search
+        except Exception as error:
             return {"status": STATUS_FAIL, "loss": None, "failure": str(error)[:500]}
         value = found.get(task.metric, float("nan"))
         if not np.isfinite(value):
@@ -111,7 +111,7 @@ def _spark_trials(spark: SparkSession, parallelism: int | str) -> Any | None:
     """SparkTrials, or None where there is no Spark context (Spark Connect)."""
     try:
         cores = spark.sparkContext.defaultParallelism
-    except Exception:  # noqa: BLE001 - each flavour of Connect refuses in its own way
+    except Exception:
         return None
     from hyperopt import SparkTrials
 
@@ -122,7 +122,7 @@ def _broadcast(spark: SparkSession, value: Any) -> Callable[[], Any]:
     """A function that gives ``value`` wherever a trial runs, sent to each machine once."""
     try:
         shared = spark.sparkContext.broadcast(value)
-    except Exception:  # noqa: BLE001 - on Connect trials run in this process
+    except Exception:
         return lambda: value
     return lambda: shared.value
 
@@ -134,8 +134,12 @@ def _trial(item: Mapping[str, Any], space: Any) -> Trial:
     params = {name: value for name, value in space_eval(space, chosen).items()}
     result = item["result"]
     return Trial(
-        item["tid"], params, result.get("metrics", {}), result.get("status") != "ok",
-        _milliseconds(item["book_time"]), _milliseconds(item["refresh_time"]),
+        item["tid"],
+        params,
+        result.get("metrics", {}),
+        result.get("status") != "ok",
+        _milliseconds(item["book_time"]),
+        _milliseconds(item["refresh_time"]),
     )
 
 

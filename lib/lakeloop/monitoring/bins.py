@@ -36,7 +36,7 @@ class Bins:
     def counts(self, column: pd.Series) -> np.ndarray:
         """How many of a column's rows are in each bin."""
         if self.edges is None:
-            codes = pd.Index(self.values or ()).get_indexer(column)
+            codes = pd.Index(self.values or ()).get_indexer(pd.Index(column))
             bins = np.where(column.isna(), self.size - 1, np.where(codes < 0, self.size - 2, codes))
         else:
             numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -71,8 +71,12 @@ def cut(rows: DataFrame, numeric: Sequence[str], categorical: Sequence[str]) -> 
         for number, name in enumerate(numeric):
             found[name] = _numeric(set(row[str(number)] or ()))
     if categorical:
-        pairs = F.explode(F.array(*[F.struct(F.lit(name).alias("name"), F.col(f"`{name}`").alias("value")) for name in categorical]))
-        counted = rows.select(pairs.alias("pair")).groupBy("pair.name", "pair.value").count().filter("value IS NOT NULL")
+        pairs = F.explode(
+            F.array(*[F.struct(F.lit(name).alias("name"), F.col(f"`{name}`").alias("value")) for name in categorical])
+        )
+        counted = (
+            rows.select(pairs.alias("pair")).groupBy("pair.name", "pair.value").count().filter("value IS NOT NULL")
+        )
         ranked = counted.selectExpr("*", "row_number() OVER (PARTITION BY name ORDER BY count DESC, value) AS rank")
         top = ranked.filter(f"rank <= {MOST_VALUES}").orderBy("name", "rank").collect()
         for name in categorical:

@@ -24,15 +24,30 @@ _TEST = T.StructType().add("statistic", "double").add("pvalue", "double")
 _LISTS = T.StructType().add("added", T.ArrayType(T.StringType())).add("missing", T.ArrayType(T.StringType()))
 
 _KEYS: list[tuple[str, str | T.DataType]] = [
-    ("window", _WINDOW), ("window_cmp", _WINDOW), ("drift_type", "string"), ("granularity", "string"),
-    ("slice_key", "string"), ("slice_value", "string"), ("model_id", "string"), ("column_name", "string"),
-    ("data_type", "string"), ("count_delta", "double"), ("avg_delta", "double"), ("percent_null_delta", "double"),
-    ("percent_zeros_delta", "double"), ("percent_distinct_delta", "double"), ("non_null_columns_delta", _LISTS),
+    ("window", _WINDOW),
+    ("window_cmp", _WINDOW),
+    ("drift_type", "string"),
+    ("granularity", "string"),
+    ("slice_key", "string"),
+    ("slice_value", "string"),
+    ("model_id", "string"),
+    ("column_name", "string"),
+    ("data_type", "string"),
+    ("count_delta", "double"),
+    ("avg_delta", "double"),
+    ("percent_null_delta", "double"),
+    ("percent_zeros_delta", "double"),
+    ("percent_distinct_delta", "double"),
+    ("non_null_columns_delta", _LISTS),
     ("rows", "long"),
 ]
 _METRICS: list[tuple[str, str | T.DataType]] = [
-    ("js_distance", "double"), ("ks_test", _TEST), ("wasserstein_distance", "double"),
-    ("population_stability_index", "double"), ("chi_squared_test", _TEST), ("tv_distance", "double"),
+    ("js_distance", "double"),
+    ("ks_test", _TEST),
+    ("wasserstein_distance", "double"),
+    ("population_stability_index", "double"),
+    ("chi_squared_test", _TEST),
+    ("tv_distance", "double"),
     ("l_infinity_distance", "double"),
 ]
 
@@ -63,20 +78,23 @@ def drift(profiles: DataFrame, bins: Mapping[str, Bins], minimum_rows: int) -> D
     non_null = _non_null_columns(profiles)
     pairs = pairs.join(
         non_null.alias("a"),
-        F.col("window").eqNullSafe(F.col("a.at")) & F.col("slice_key").eqNullSafe(F.col("a.sk")) & F.col("slice_value").eqNullSafe(F.col("a.sv")),
+        F.col("window").eqNullSafe(F.col("a.at"))
+        & F.col("slice_key").eqNullSafe(F.col("a.sk"))
+        & F.col("slice_value").eqNullSafe(F.col("a.sv")),
         "left",
     ).join(
         non_null.alias("b"),
-        F.col("_cmp").eqNullSafe(F.col("b.at")) & F.col("slice_key").eqNullSafe(F.col("b.sk")) & F.col("slice_value").eqNullSafe(F.col("b.sv")),
+        F.col("_cmp").eqNullSafe(F.col("b.at"))
+        & F.col("slice_key").eqNullSafe(F.col("b.sk"))
+        & F.col("slice_value").eqNullSafe(F.col("b.sv")),
         "left",
     )
     delta = F.struct(
-        F.array_except("a.columns", "b.columns").alias("added"), F.array_except("b.columns", "a.columns").alias("missing")
+        F.array_except("a.columns", "b.columns").alias("added"),
+        F.array_except("b.columns", "a.columns").alias("missing"),
     )
     pairs = pairs.withColumn("non_null_columns_delta", F.when(F.col("column_name") == TABLE_ROW, delta))
-    cells = pairs.select(
-        *[F.col(field.name).cast(field.dataType).alias(field.name) for field in KEYS], "_now", "_ref"
-    )
+    cells = pairs.select(*[F.col(field.name).cast(field.dataType).alias(field.name) for field in KEYS], "_now", "_ref")
     return cells.mapInPandas(_measure({name: item.as_dict() for name, item in bins.items()}, minimum_rows), SCHEMA)
 
 
@@ -91,12 +109,18 @@ def _pairs(now: DataFrame, ref: DataFrame, when: Any, kind: str) -> DataFrame:
         for name in ("count", "avg", "percent_null", "percent_zeros", "percent_distinct")
     }
     return now.join(ref, same, "left" if kind == BASELINE else "inner").select(
-        F.col("now.window").alias("window"), F.col("ref.window").alias("window_cmp"), F.lit(kind).alias("drift_type"),
-        *[F.col(f"now.{name}").alias(name) for name in
-          ("granularity", "slice_key", "slice_value", "model_id", "column_name", "data_type")],
+        F.col("now.window").alias("window"),
+        F.col("ref.window").alias("window_cmp"),
+        F.lit(kind).alias("drift_type"),
+        *[
+            F.col(f"now.{name}").alias(name)
+            for name in ("granularity", "slice_key", "slice_value", "model_id", "column_name", "data_type")
+        ],
         *[value.alias(name) for name, value in delta.items()],
         F.least("now.count", F.coalesce("ref.count", F.lit(0))).alias("rows"),
-        F.col("ref.window").alias("_cmp"), F.col("now.bin_counts").alias("_now"), F.col("ref.bin_counts").alias("_ref"),
+        F.col("ref.window").alias("_cmp"),
+        F.col("now.bin_counts").alias("_now"),
+        F.col("ref.bin_counts").alias("_ref"),
     )
 
 
@@ -116,7 +140,9 @@ def _measure(bins: Mapping[str, Mapping[str, Any]], minimum_rows: int) -> Any:
         for batch in batches:
             found = [
                 compare(now, ref, cuts.get(name)) if rows >= minimum_rows else dict.fromkeys(METRICS.fieldNames())
-                for name, rows, now, ref in zip(batch["column_name"], batch["rows"], batch["_now"], batch["_ref"], strict=True)
+                for name, rows, now, ref in zip(
+                    batch["column_name"], batch["rows"], batch["_now"], batch["_ref"], strict=True
+                )
             ]
             metrics = pd.DataFrame(found, columns=METRICS.fieldNames(), index=batch.index)
             yield pd.concat([batch[KEYS.fieldNames()], metrics], axis=1)

@@ -24,14 +24,41 @@ SCORE_BINS = 1000
 _WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
 _D, _L = "double", "long"
 _FIELDS: list[tuple[str, str | T.DataType]] = [
-    ("window", _WINDOW), ("log_type", "string"), ("granularity", "string"), ("slice_key", "string"),
-    ("slice_value", "string"), ("model_id", "string"), ("column_name", "string"), ("data_type", "string"), ("count", _L),
-    ("num_nulls", _L), ("avg", _D), ("quantiles", T.ArrayType(T.DoubleType())), ("min", _D), ("max", _D), ("stddev", _D),
-    ("num_zeros", _L), ("num_nan", _L), ("min_length", _D), ("max_length", _D), ("avg_length", _D),
-    ("frequent_items", T.ArrayType(T.StructType().add("item", "string").add("count", "long"))), ("median", _D),
-    ("distinct_count", _L), ("percent_nan", _D), ("percent_null", _D), ("percent_zeros", _D), ("percent_distinct", _D),
-    ("accuracy_score", _D), ("log_loss", _D), ("roc_auc_score", _D), ("mean_squared_error", _D),
-    ("root_mean_squared_error", _D), ("mean_average_error", _D), ("r2_score", _D), ("label_count", _L),
+    ("window", _WINDOW),
+    ("log_type", "string"),
+    ("granularity", "string"),
+    ("slice_key", "string"),
+    ("slice_value", "string"),
+    ("model_id", "string"),
+    ("column_name", "string"),
+    ("data_type", "string"),
+    ("count", _L),
+    ("num_nulls", _L),
+    ("avg", _D),
+    ("quantiles", T.ArrayType(T.DoubleType())),
+    ("min", _D),
+    ("max", _D),
+    ("stddev", _D),
+    ("num_zeros", _L),
+    ("num_nan", _L),
+    ("min_length", _D),
+    ("max_length", _D),
+    ("avg_length", _D),
+    ("frequent_items", T.ArrayType(T.StructType().add("item", "string").add("count", "long"))),
+    ("median", _D),
+    ("distinct_count", _L),
+    ("percent_nan", _D),
+    ("percent_null", _D),
+    ("percent_zeros", _D),
+    ("percent_distinct", _D),
+    ("accuracy_score", _D),
+    ("log_loss", _D),
+    ("roc_auc_score", _D),
+    ("mean_squared_error", _D),
+    ("root_mean_squared_error", _D),
+    ("mean_average_error", _D),
+    ("r2_score", _D),
+    ("label_count", _L),
     ("bin_counts", T.ArrayType(T.LongType())),
 ]
 SCHEMA = T.StructType()
@@ -178,7 +205,9 @@ def _roc_auc(rows: DataFrame) -> DataFrame:
     positive = F.sum(F.col("_label").cast("bigint")).alias("p")
     counted = rows.groupBy(*GROUP, step).agg(positive, F.sum((~F.col("_label")).cast("bigint")).alias("n"))
     keys = ", ".join(GROUP)
-    below = f"coalesce(sum(n) OVER (PARTITION BY {keys} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+    below = (
+        f"coalesce(sum(n) OVER (PARTITION BY {keys} ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+    )
     pairs = counted.selectExpr("*", f"p * ({below} + n / 2) AS pairs")
     total = F.nullif(F.sum("p") * F.sum("n"), F.lit(0))
     return pairs.groupBy(*GROUP).agg((F.sum("pairs") / total).alias("roc_auc_score"))
@@ -190,22 +219,28 @@ def _finished(rows: DataFrame, plan: Plan) -> DataFrame:
     kind = F.create_map(*[F.lit(part) for item in kinds.items() for part in item])
     count = F.nullif(F.col("count"), F.lit(0))
     numeric = F.col("data_type") == "double"
-    rows = rows.withColumns({
-        "log_type": F.lit(plan.log_type),
-        "granularity": F.lit(plan.granularity),
-        "model_id": F.lit(plan.model_id),
-        "data_type": F.when(F.col("column_name") != TABLE_ROW, F.element_at(kind, F.col("column_name"))),
-    })
+    rows = rows.withColumns(
+        {
+            "log_type": F.lit(plan.log_type),
+            "granularity": F.lit(plan.granularity),
+            "model_id": F.lit(plan.model_id),
+            "data_type": F.when(F.col("column_name") != TABLE_ROW, F.element_at(kind, F.col("column_name"))),
+        }
+    )
     rows = rows.withColumn("num_nulls", F.col("num_missing") - F.coalesce("num_nan", F.lit(0)))
-    rows = rows.withColumns({
-        "median": F.get("quantiles", F.lit(len(statistics.QUANTILES) // 2)),
-        "percent_null": F.col("num_nulls") / count * 100,
-        "percent_nan": F.when(numeric, F.coalesce("num_nan", F.lit(0)) / count * 100),
-        "percent_zeros": F.when(numeric, F.coalesce("num_zeros", F.lit(0)) / count * 100),
-        "percent_distinct": F.col("distinct_count") / count * 100,
-    })
+    rows = rows.withColumns(
+        {
+            "median": F.get("quantiles", F.lit(len(statistics.QUANTILES) // 2)),
+            "percent_null": F.col("num_nulls") / count * 100,
+            "percent_nan": F.when(numeric, F.coalesce("num_nan", F.lit(0)) / count * 100),
+            "percent_zeros": F.when(numeric, F.coalesce("num_zeros", F.lit(0)) / count * 100),
+            "percent_distinct": F.col("distinct_count") / count * 100,
+        }
+    )
     there = set(rows.columns)
-    return rows.select(*[
-        (F.col(field.name) if field.name in there else F.lit(None)).cast(field.dataType).alias(field.name)
-        for field in SCHEMA
-    ])
+    return rows.select(
+        *[
+            (F.col(field.name) if field.name in there else F.lit(None)).cast(field.dataType).alias(field.name)
+            for field in SCHEMA
+        ]
+    )

@@ -47,7 +47,11 @@ class Reference:
 
 
 def reference(
-    training: DataFrame, columns: Columns, slices: Sequence[str], granularity: str, task: str,
+    training: DataFrame,
+    columns: Columns,
+    slices: Sequence[str],
+    granularity: str,
+    task: str,
     scores: np.ndarray | None = None,
 ) -> Reference:
     """The reference of training rows, and of ``scores`` (probabilities or predictions) where they are given.

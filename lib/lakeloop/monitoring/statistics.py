@@ -24,21 +24,40 @@ _POINTS = 200
 _NUMBERS, _COUNTS = T.ArrayType(T.DoubleType()), T.ArrayType(T.LongType())
 _PARTIAL = (
     T.StructType()
-    .add("column_name", "string").add("count", "long").add("num_missing", "long").add("num_zeros", "long").add("total", "double").add("squares", "double").add("min", "double").add("max", "double")
-    .add("length_total", "double").add("min_length", "double").add("max_length", "double")
-    .add("points", _NUMBERS).add("weights", _NUMBERS).add("bin_counts", _COUNTS)
+    .add("column_name", "string")
+    .add("count", "long")
+    .add("num_missing", "long")
+    .add("num_zeros", "long")
+    .add("total", "double")
+    .add("squares", "double")
+    .add("min", "double")
+    .add("max", "double")
+    .add("length_total", "double")
+    .add("min_length", "double")
+    .add("max_length", "double")
+    .add("points", _NUMBERS)
+    .add("weights", _NUMBERS)
+    .add("bin_counts", _COUNTS)
 )
 _RESULT = (
     T.StructType()
-    .add("column_name", "string").add("count", "long").add("num_missing", "long").add("num_zeros", "long").add("avg", "double").add("stddev", "double").add("min", "double").add("max", "double")
-    .add("quantiles", _NUMBERS).add("avg_length", "double").add("min_length", "double").add("max_length", "double")
+    .add("column_name", "string")
+    .add("count", "long")
+    .add("num_missing", "long")
+    .add("num_zeros", "long")
+    .add("avg", "double")
+    .add("stddev", "double")
+    .add("min", "double")
+    .add("max", "double")
+    .add("quantiles", _NUMBERS)
+    .add("avg_length", "double")
+    .add("min_length", "double")
+    .add("max_length", "double")
     .add("bin_counts", _COUNTS)
 )
 
 
-def of_columns(
-    rows: DataFrame, group: Sequence[str], numeric: Sequence[str], bins: Mapping[str, Bins]
-) -> DataFrame:
+def of_columns(rows: DataFrame, group: Sequence[str], numeric: Sequence[str], bins: Mapping[str, Bins]) -> DataFrame:
     """One row a group and column of ``rows`` (all columns but the group's): the group's columns, `column_name`,
     `count`, `num_missing` (null or NaN), `num_zeros` bigint, `avg`, `stddev` (sample), `min`, `max` double, `quantiles`
     array<double> (at QUANTILES), `avg_length`, `min_length`, `max_length` double of texts, `bin_counts` array<bigint>.
@@ -86,10 +105,14 @@ def _of_numbers(column: pd.Series) -> dict[str, Any]:
     else:
         points, weights = real, np.ones(len(real))
     return {
-        "num_missing": len(values) - len(real), "num_zeros": int((real == 0).sum()),
-        "total": float(real.sum()), "squares": float((real * real).sum()),
-        "min": None if nothing else real[0], "max": None if nothing else real[-1],
-        "points": points, "weights": weights,
+        "num_missing": len(values) - len(real),
+        "num_zeros": int((real == 0).sum()),
+        "total": float(real.sum()),
+        "squares": float((real * real).sum()),
+        "min": None if nothing else real[0],
+        "max": None if nothing else real[-1],
+        "points": points,
+        "weights": weights,
     }
 
 
@@ -97,9 +120,11 @@ def _of_texts(column: pd.Series) -> dict[str, Any]:
     lengths = column.dropna().str.len()
     there = len(lengths) > 0
     return {
-        "num_missing": len(column) - len(lengths), "num_zeros": None,
+        "num_missing": len(column) - len(lengths),
+        "num_zeros": None,
         "length_total": float(lengths.sum()),
-        "min_length": float(lengths.min()) if there else None, "max_length": float(lengths.max()) if there else None,
+        "min_length": float(lengths.min()) if there else None,
+        "max_length": float(lengths.max()) if there else None,
     }
 
 
@@ -109,7 +134,10 @@ def _merge(partials: pd.DataFrame) -> pd.DataFrame:
     for name, rows in partials.groupby("column_name", sort=True):
         count, missing = int(rows["count"].sum()), int(rows["num_missing"].sum())
         result: dict[str, Any] = {
-            "_group": str(rows["_group"].iloc[0]), "column_name": name, "count": count, "num_missing": missing,
+            "_group": str(rows["_group"].iloc[0]),
+            "column_name": name,
+            "count": count,
+            "num_missing": missing,
             "bin_counts": np.sum(np.stack(rows["bin_counts"].to_list()), axis=0),
         }
         n = count - missing
@@ -120,7 +148,8 @@ def _merge(partials: pd.DataFrame) -> pd.DataFrame:
         elif n:
             result |= {
                 "avg_length": rows["length_total"].sum() / n,
-                "min_length": rows["min_length"].min(), "max_length": rows["max_length"].max(),
+                "min_length": rows["min_length"].min(),
+                "max_length": rows["max_length"].max(),
             }
         found.append(result)
     return _frame(found, _RESULT)
@@ -144,6 +173,9 @@ def _of_group(rows: pd.DataFrame, n: int) -> dict[str, Any]:
     low, high = rows["min"].min(), rows["max"].max()
     quantiles[0], quantiles[-1] = low, high
     return {
-        "avg": mean, "stddev": np.sqrt(spread / (n - 1)) if n > 1 else None, "min": low, "max": high,
+        "avg": mean,
+        "stddev": np.sqrt(spread / (n - 1)) if n > 1 else None,
+        "min": low,
+        "max": high,
         "quantiles": quantiles,
     }

@@ -56,8 +56,15 @@ def profile_derivation(settings: Settings, champion: ModelVersion, reference: Re
     time = spine_time(pipeline)
     monitoring = pipeline.monitoring
     plan = Plan(
-        list(reference.numeric), list(reference.categorical), reference.bins, time or AT, monitoring.window,
-        monitoring.slices, INPUT, champion.version, pipeline.model.task,
+        list(reference.numeric),
+        list(reference.categorical),
+        reference.bins,
+        time or AT,
+        monitoring.window,
+        monitoring.slices,
+        INPUT,
+        champion.version,
+        pipeline.model.task,
     )
 
     def compute(rows: Rows) -> DataFrame:
@@ -73,7 +80,11 @@ def profile_derivation(settings: Settings, champion: ModelVersion, reference: Re
     restricted = frozenset(touched) if time else frozenset()
     fingerprint = settings.fingerprint(champion.version, monitoring, time)
     return Derivation(
-        table(settings, "profile_metrics"), (features, predictions), compute, BySlice(SLICE, touched, restricted), fingerprint
+        table(settings, "profile_metrics"),
+        (features, predictions),
+        compute,
+        BySlice(SLICE, touched, restricted),
+        fingerprint,
     )
 
 
@@ -108,7 +119,10 @@ def status(drifts: DataFrame, thresholds: Thresholds) -> DataFrame:
     `slice_value`, `model_id`, `column_name`, `metric`, `value` double, `threshold` double, `status` string: drift, ok,
     or unknown where the metric could not be computed."""
     asked = {
-        "population_stability_index": (F.col("population_stability_index"), thresholds.population_stability_index),
+        "population_stability_index": (
+            F.col("population_stability_index"),
+            thresholds.population_stability_index,
+        ),
         "js_distance": (F.col("js_distance"), thresholds.js_distance),
         "ks_test.statistic": (F.col("ks_test.statistic"), thresholds.ks_statistic),
         "tv_distance": (F.col("tv_distance"), thresholds.tv_distance),
@@ -119,9 +133,18 @@ def status(drifts: DataFrame, thresholds: Thresholds) -> DataFrame:
     rows = rows.select("window", "slice_key", "slice_value", "model_id", "column_name", "data_type", cell.alias("cell"))
     # The Kolmogorov-Smirnov test is for numbers alone; of a text it is not unknown, there is none.
     rows = rows.filter("NOT (data_type = 'string' AND cell.metric = 'ks_test.statistic')").drop("data_type")
-    verdict = F.when(F.col("cell.value").isNull(), "unknown").when(F.col("cell.value") >= F.col("cell.threshold"), "drift")
+    verdict = F.when(F.col("cell.value").isNull(), "unknown").when(
+        F.col("cell.value") >= F.col("cell.threshold"), "drift"
+    )
     return rows.select(
-        "window", "slice_key", "slice_value", "model_id", "column_name", "cell.metric", "cell.value", "cell.threshold",
+        "window",
+        "slice_key",
+        "slice_value",
+        "model_id",
+        "column_name",
+        "cell.metric",
+        "cell.value",
+        "cell.threshold",
         verdict.otherwise("ok").alias("status"),
     )
 

@@ -99,9 +99,7 @@ def test_a_wrong_type_says_what_is_expected(conf: Folder) -> None:
         ("task: binary", "task: binary\n  metric: r2_score", "model", "roc_auc"),
     ],
 )
-def test_values_that_cannot_be_right_are_refused(
-    conf: Folder, old: str, new: str, where: str, expected: str
-) -> None:
+def test_values_that_cannot_be_right_are_refused(conf: Folder, old: str, new: str, where: str, expected: str) -> None:
     [problem] = conf.problems(conf.changed((old, new)))
     assert problem.where == where
     assert expected in problem.expected
@@ -238,16 +236,12 @@ def test_merge_keys_of_a_merged_section_are_no_repetition(conf: Folder) -> None:
     options: &second {<<: *first, sep: ";"}
   returns: {path: y, key: order_id, options: {<<: *second}}
 """
-    text = SHOP.replace(
-        "    columns: {order_id: int, ordered_at: timestamp, amount: double, country: string}\n", deep
-    )
+    text = SHOP.replace("    columns: {order_id: int, ordered_at: timestamp, amount: double, country: string}\n", deep)
     sources = load(conf.pipeline(text)).pipeline.sources
     assert sources["returns"].options == {"header": True, "sep": ";"}
 
 
-@pytest.mark.parametrize(
-    ("written", "read"), [("2013-10-01", "2013-10-01"), ("90 days", "90 days"), ("0.2", "0.2")]
-)
+@pytest.mark.parametrize(("written", "read"), [("2013-10-01", "2013-10-01"), ("90 days", "90 days"), ("0.2", "0.2")])
 def test_a_split_takes_dates_lengths_and_shares(conf: Folder, written: str, read: str) -> None:
     settings = conf.settings(("task: binary", f"task: binary\n  split: {{test: {written}}}"))
     assert settings.pipeline.model.split.test == read

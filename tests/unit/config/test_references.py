@@ -54,9 +54,7 @@ def test_a_query_may_stand_in_a_file(conf: Folder) -> None:
 
 
 def test_a_missing_sql_file_lists_those_that_are_there(conf: Folder) -> None:
-    folder = conf.changed(
-        ("sql: select * from silver.orders", "sql: sale.sql"), sales="select 1", other="select 2"
-    )
+    folder = conf.changed(("sql: select * from silver.orders", "sql: sale.sql"), sales="select 1", other="select 2")
     [problem] = conf.problems(folder)
     assert (problem.where, problem.found) == ("gold.sales.sql", "sale.sql")
     assert problem.expected == f"a file in {folder} (there are other.sql, sales.sql)"
@@ -75,9 +73,7 @@ def test_a_query_that_is_no_sql_is_refused(conf: Folder, query: str) -> None:
 
 
 def test_a_query_with_an_open_quote_is_a_problem_and_no_crash(conf: Folder) -> None:
-    folder = conf.changed(
-        ("sql: select * from silver.orders", "sql: q.sql"), q="select 'x from silver.orders"
-    )
+    folder = conf.changed(("sql: select * from silver.orders", "sql: q.sql"), q="select 'x from silver.orders")
     [problem] = conf.problems(folder)
     assert problem.where == "gold.sales.sql"
 
@@ -88,9 +84,7 @@ def test_a_measure_with_an_open_quote_is_a_problem_and_no_crash(conf: Folder) ->
 
 
 def test_a_key_must_be_among_the_columns(conf: Folder) -> None:
-    [problem] = conf.problems(
-        conf.changed(("key: order_id\n    columns", "key: [order_id, contry]\n    columns"))
-    )
+    [problem] = conf.problems(conf.changed(("key: order_id\n    columns", "key: [order_id, contry]\n    columns")))
     assert (problem.where, problem.found) == ("sources.orders.key", "contry")
     assert problem.expected == "one of order_id, ordered_at, amount, country"
     assert problem.hint == "did you mean 'country'?"
@@ -128,9 +122,7 @@ def test_one_misspelt_spine_is_one_problem(conf: Folder) -> None:
 
 
 def test_features_must_come_from_a_table_that_there_is(conf: Folder) -> None:
-    [problem] = conf.problems(
-        conf.changed(("from: silver.orders\n    time", "from: silver.odrers\n    time"))
-    )
+    [problem] = conf.problems(conf.changed(("from: silver.orders\n    time", "from: silver.odrers\n    time")))
     assert (problem.where, problem.hint) == ("features.spending.from", "did you mean 'silver.orders'?")
 
 

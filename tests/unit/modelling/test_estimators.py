@@ -103,9 +103,7 @@ def test_the_naive_model_says_the_same_of_every_row(task: str, expected: Any) ->
 
 def test_the_order_of_the_columns_and_other_columns_do_not_matter() -> None:
     predictor = _fitted("binary", "lightgbm")
-    assert (
-        predictor.scores(NEW).tolist() == predictor.scores(NEW[["void", "empty", "size", "colour"]]).tolist()
-    )
+    assert predictor.scores(NEW).tolist() == predictor.scores(NEW[["void", "empty", "size", "colour"]]).tolist()
 
 
 def test_rows_keep_their_order_whatever_their_index() -> None:
@@ -116,9 +114,7 @@ def test_rows_keep_their_order_whatever_their_index() -> None:
 
 @pytest.mark.parametrize("algorithm", ["lightgbm", "xgboost"])
 def test_the_same_seed_gives_the_same_model(algorithm: str) -> None:
-    assert (
-        _fitted("binary", algorithm).scores(NEW).tolist() == _fitted("binary", algorithm).scores(NEW).tolist()
-    )
+    assert _fitted("binary", algorithm).scores(NEW).tolist() == _fitted("binary", algorithm).scores(NEW).tolist()
 
 
 @pytest.mark.parametrize("algorithm", ["lightgbm", "logistic_regression"])

@@ -33,9 +33,7 @@ def test_a_model_that_is_better_than_all_passes() -> None:
 def test_a_minimum_is_enough_when_it_is_met_exactly() -> None:
     gate = Gate(minimum={"roc_auc": 0.65}, beat=[])
     assert _passed(decide(gate, "roc_auc", {"roc_auc": 0.65}, {}, None, False)) == {"minimum roc_auc": True}
-    assert _passed(decide(gate, "roc_auc", {"roc_auc": 0.6499}, {}, None, False)) == {
-        "minimum roc_auc": False
-    }
+    assert _passed(decide(gate, "roc_auc", {"roc_auc": 0.6499}, {}, None, False)) == {"minimum roc_auc": False}
 
 
 def test_a_metric_where_smaller_is_better_has_a_maximum() -> None:
@@ -57,9 +55,7 @@ def test_as_good_as_the_champion_is_not_better() -> None:
 
 @pytest.mark.parametrize("found", [{}, {"roc_auc": nan}, {"accuracy_score": 0.9}])
 def test_a_metric_that_was_not_computed_fails_every_check(found: dict[str, float]) -> None:
-    checks = decide(
-        Gate(minimum={"roc_auc": 0.0}), "roc_auc", found, {"roc_auc": 0.5}, {"roc_auc": 0.5}, True
-    )
+    checks = decide(Gate(minimum={"roc_auc": 0.0}), "roc_auc", found, {"roc_auc": 0.5}, {"roc_auc": 0.5}, True)
     assert len(checks) == 3
     assert not any(check.passed for check in checks)
 

@@ -90,9 +90,7 @@ def test_the_same_shares_are_no_evidence() -> None:
     assert distances.wasserstein_distance(NOW, NOW * 7, np.arange(3.0)) == pytest.approx(0)
 
 
-@pytest.mark.parametrize(
-    "distance", [distances.js_distance, distances.tv_distance, distances.l_infinity_distance]
-)
+@pytest.mark.parametrize("distance", [distances.js_distance, distances.tv_distance, distances.l_infinity_distance])
 def test_the_disjoint_are_at_distance_one(distance: Distance) -> None:
     assert distance(*APART) == pytest.approx(1)
 

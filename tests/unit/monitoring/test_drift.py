@@ -80,9 +80,7 @@ def test_a_column_that_was_all_null_and_is_filled_shows() -> None:
     ],
     ids=["no window", "no reference", "no bins", "empty window", "empty reference", "other bins"],
 )
-def test_nothing_to_compare_is_unknown(
-    now: list[int] | None, ref: list[int] | None, bins: Bins | None
-) -> None:
+def test_nothing_to_compare_is_unknown(now: list[int] | None, ref: list[int] | None, bins: Bins | None) -> None:
     assert compare(now, ref, bins) == dict.fromkeys(METRICS.fieldNames())
 
 
