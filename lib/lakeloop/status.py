@@ -112,10 +112,10 @@ def show(console: Console, found: Status, as_json: bool) -> None:
     console.print()
     if not found.models:
         console.print("no model is registered yet")
-    for version in found.models:
-        aliases = ", ".join(version["aliases"]) or "no alias"
+    for made in found.models:
+        aliases = ", ".join(made["aliases"]) or "no alias"
         console.print(
-            f"[bold]model[/] {version['name']} version {version['version']} ({aliases}), run {version['run_id']}"
+            f"[bold]model[/] {made['name']} version {made['version']} ({aliases}), run {made['run_id']}"
         )
     for training in found.runs:
         shown = ", ".join(f"{key} {value:.4f}" for key, value in training["metric"].items())

@@ -52,6 +52,7 @@ def prepared(rows: pd.DataFrame, numeric: list[str], categorical: list[str]) -> 
     """The model's columns, numbers as float64 (missing: NaN) and texts as objects (missing: None)."""
     columns: dict[str, Any] = {name: pd.to_numeric(rows[name], errors="coerce").astype("float64") for name in numeric}
     for name in categorical:
-        values = rows[name].to_numpy(dtype=object)
-        columns[name] = np.where(pd.isna(values), None, values)
+        values = rows[name].to_numpy(dtype=object, copy=True)
+        values[rows[name].isna().to_numpy()] = None
+        columns[name] = values
     return pd.DataFrame(columns, index=rows.index)
