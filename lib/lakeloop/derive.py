@@ -201,8 +201,7 @@ class Engine:
                 rows = derivation.compute(inputs)
                 if source_key == identity.key:
                     # Gone from the input, or no longer yielded by the function.
-                    touched = changes[first].select(*source_key).distinct()
-                    deleted = touched.join(rows.select(*source_key), list(source_key), "left_anti")
+                    deleted = changes[first].select(*source_key).subtract(rows.select(*source_key))
                 else:
                     there = self.lakehouse.read(derivation.output).select(*identity.key)
                     deleted = there.join(deleted, list(source_key), "left_semi")

@@ -114,9 +114,7 @@ def show(console: Console, found: Status, as_json: bool) -> None:
         console.print("no model is registered yet")
     for made in found.models:
         aliases = ", ".join(made["aliases"]) or "no alias"
-        console.print(
-            f"[bold]model[/] {made['name']} version {made['version']} ({aliases}), run {made['run_id']}"
-        )
+        console.print(f"[bold]model[/] {made['name']} version {made['version']} ({aliases}), run {made['run_id']}")
     for training in found.runs:
         shown = ", ".join(f"{key} {value:.4f}" for key, value in training["metric"].items())
         console.print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from chispa import assert_df_equality
 from conftest import MakeUseCase
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
@@ -81,7 +82,8 @@ def test_a_key_that_comes_twice_stops_the_run_in_the_words_of_the_table(use_case
     case.write("silver.shops", [("a", "Rome", "2024-01-01"), ("a", "Oslo", "2024-01-01")], SHOPS)
 
     with pytest.raises(
-        PySparkException, match=r"gold\.takings: its query gives several rows for one key \(day, shop\)"
+        (PySparkException, Py4JJavaError),
+        match=r"gold\.takings: its query gives several rows for one key \(day, shop\)",
     ):
         case.engine().derive(gold.derivation(case.settings, "takings"))
     assert case.lakehouse.latest(Table("gold", "takings")) is None
