@@ -124,8 +124,9 @@ def test_drift_is_read_by_column_name(small_lakehouse: Path) -> None:
     rows = table(small_lakehouse, "monitoring.departures_drift_metrics").to_pyarrow_table(columns=columns).to_pylist()
     whole = [row for row in rows if row["slice_key"] is None and row["drift_type"] == "BASELINE"]
     assert {"temp", "probability", "carrier"} <= {row["column_name"] for row in whole}
-    index = {row["column_name"]: row["population_stability_index"] for row in whole if row["column_name"] == "distance"}
-    assert index["distance"] is not None and index["distance"] < 0.2
+    found = [row["population_stability_index"] for row in whole if row["column_name"] == "distance"]
+    known = [value for value in found if value is not None]
+    assert known and max(known) < 0.2
     assert {row["slice_key"] for row in rows} == {None, "origin"}
 
 
