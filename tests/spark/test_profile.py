@@ -153,7 +153,7 @@ def test_numbers_that_were_predicted_are_judged_by_their_distance(spark: SparkSe
 
 def test_bins_are_cut_from_the_reference(spark: SparkSession) -> None:
     rows = [(float(number), "even" if number % 2 == 0 else "odd", 5.0) for number in range(11)]
-    rows += [(NAN, "even", 5.0), (None, None, None)]  # type: ignore[list-item]
+    rows += [(NAN, "even", 5.0), (None, None, None)]  # type: ignore[list-item]  # a row of nulls on purpose
 
     cuts = cut(spark.createDataFrame(rows, "x double, kind string, same double"), ["x", "same"], ["kind"])
 

@@ -16,16 +16,15 @@ from pyspark.sql import types as T
 
 from lakeloop.monitoring import distances
 from lakeloop.monitoring.bins import Bins
-from lakeloop.monitoring.profile import BASELINE, INPUT, TABLE_ROW
+from lakeloop.monitoring.profile import BASELINE, INPUT, TABLE_ROW, WINDOW
 
 CONSECUTIVE = "CONSECUTIVE"
-_WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
 _TEST = T.StructType().add("statistic", "double").add("pvalue", "double")
 _LISTS = T.StructType().add("added", T.ArrayType(T.StringType())).add("missing", T.ArrayType(T.StringType()))
 
 _KEYS: list[tuple[str, str | T.DataType]] = [
-    ("window", _WINDOW),
-    ("window_cmp", _WINDOW),
+    ("window", WINDOW),
+    ("window_cmp", WINDOW),
     ("drift_type", "string"),
     ("granularity", "string"),
     ("slice_key", "string"),

@@ -21,10 +21,10 @@ GROUP = ("window", "slice_key", "slice_value")
 FREQUENT_ITEMS = 100
 SCORE_BINS = 1000
 
-_WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
+WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
 _D, _L = "double", "long"
 _FIELDS: list[tuple[str, str | T.DataType]] = [
-    ("window", _WINDOW),
+    ("window", WINDOW),
     ("log_type", "string"),
     ("granularity", "string"),
     ("slice_key", "string"),
@@ -114,7 +114,7 @@ def _beside(left: DataFrame, right: DataFrame, keys: Sequence[str]) -> DataFrame
 
 def _sliced(rows: DataFrame, plan: Plan) -> DataFrame:
     """Each row once for the whole and once for each slicing column."""
-    at = window(plan.time, plan.granularity) if plan.time else F.lit(None).cast(_WINDOW)
+    at = window(plan.time, plan.granularity) if plan.time else F.lit(None).cast(WINDOW)
     nothing = F.lit(None).cast("string")
     slices = [F.struct(nothing.alias("key"), nothing.alias("value"))]
     slices += [
