@@ -70,8 +70,9 @@ def lakeloop(*words: str, root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """A process in the project's folder, its output kept."""
-    environment = {**os.environ, "COLUMNS": "160"}
+    """A process in the project's folder, as in the activated environment; its output kept."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "COLUMNS": "160", "PATH": path}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, env=environment)
 
 

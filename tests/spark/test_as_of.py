@@ -71,7 +71,7 @@ def spine(seed: int = 8, count: int = 60) -> list[tuple[int, str | None, int | N
 def features(spark: SparkSession, given: Sequence[Event], rows: Sequence[tuple[Any, ...]]) -> DataFrame:
     schema = "shop string, till int, sold_at timestamp, x double, kind string"
     frame = spark.createDataFrame(list(given), schema)
-    return with_features(spark.createDataFrame(list(rows), SPINE), ["id"], "at", tiles(frame, GROUP), "g", GROUP)
+    return with_features(spark.createDataFrame(list(rows), SPINE), ["id"], "at", [("g", GROUP, tiles(frame, GROUP))])
 
 
 def known_at(sold_at: datetime) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings, intervals
@@ -12,7 +14,7 @@ from lakeloop.config.models import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derive import ByKey, BySlice, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
-from lakeloop.features.windows import AT, as_of, feature_columns, moment
+from lakeloop.features.windows import as_of, feature_columns
 from lakeloop.tables import Table
 
 DATE = "feature_date"
@@ -36,10 +38,8 @@ def derivation(settings: Settings) -> Derivation:
         return Derivation(feature_table(settings), (spine,), lambda rows: rows[spine], ByKey(key), fingerprint)
 
     def compute(rows: Rows) -> DataFrame:
-        result = rows[spine].withColumn(DATE, F.to_date(time))
-        for table, (name, group) in groups.items():
-            result = with_features(result, key, time, rows[table], name, group)
-        return result
+        dated = rows[spine].withColumn(DATE, F.to_date(time))
+        return with_features(dated, key, time, [(name, group, rows[table]) for table, (name, group) in groups.items()])
 
     touched = {spine: f"to_date(`{time}`)"} | {table: _days_after(group) for table, (_, group) in groups.items()}
     identity = BySlice(DATE, touched, frozenset({spine}))
@@ -47,31 +47,22 @@ def derivation(settings: Settings) -> Derivation:
 
 
 def with_features(
-    rows: DataFrame, key: Sequence[str], time: str, tiles: DataFrame, name: str, group: FeatureGroup
+    rows: DataFrame, key: Sequence[str], time: str, groups: Sequence[tuple[str, FeatureGroup, DataFrame]]
 ) -> DataFrame:
-    """``rows`` with the group's features as of ``time``; no row is added or lost, for ``key`` identifies them."""
-    keyed = rows.withColumns({f"_key_{column}": _plain(rows, column) for column in key})
-    names = [f"_key_{column}" for column in key]
-    moments = keyed.select(*group.entity, moment(time, group).alias(AT), *names)
-    features = as_of(moments, tiles, name, group)
-    return keyed.join(features, names, "left").select(
-        *[f"`{column}`" for column in rows.columns], *_filled(feature_columns(name, group))
-    )
+    """``rows`` with the features of each group (its name, its configuration, its tiles) as of ``time``.
 
-
-def _plain(rows: DataFrame, column: str) -> Column:
-    """A key column as pandas holds it without an object for each value: dates and times as numbers."""
-    kind = rows.schema[column].dataType.typeName()
-    value = F.col(f"`{column}`")
-    return F.unix_date(value) if kind == "date" else F.unix_micros(value) if kind == "timestamp" else value
-
-
-def _filled(columns: Mapping[str, str]) -> list[Column]:
-    """A count of nothing is 0, also for a row without an entity."""
-    return [
-        (F.coalesce(F.col(name), F.lit(0)) if kind == "count" else F.col(name)).alias(name)
-        for name, kind in columns.items()
-    ]
+    No row is added or lost, for ``key`` identifies them: what the features need of a row travels, and is joined back.
+    """
+    if not groups:
+        return rows
+    needed = dict.fromkeys([*key, time, *[column for _, group, _ in groups for column in group.entity]])
+    features = rows.select(*[f"`{column}`" for column in needed])
+    for name, group, tiles in groups:
+        features = as_of(features, time, tiles, name, group)
+    added = [feature.column for name, group, _ in groups for feature in feature_columns(name, group)]
+    features = features.select(*[F.col(f"`{column}`").alias(f"_key_{column}") for column in key], *added)
+    same = reduce(and_, [F.col(f"`{column}`").eqNullSafe(F.col(f"`_key_{column}`")) for column in key])
+    return rows.join(features, same, "left").select(*[f"`{column}`" for column in rows.columns], *added)
 
 
 def _days_after(group: FeatureGroup) -> str:

@@ -1,147 +1,87 @@
-"""Windows: what the tiles of an entity add up to over the time before a moment.
-
-Tiles are sorted once by entity and time and summed up as they go; the value of the window (t − w, t] is the total at
-t less the total at t − w, both found by binary search. So one sort serves every window and no tile is looked at
-twice. It is done in whole arrays, a bucket of entities at a time.
-"""
+"""Windows: the features of a group for each row of the spine, as they were known at the row's time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config import intervals, sql
 from lakeloop.config.models import FeatureGroup
+from lakeloop.features import asof
+from lakeloop.features.asof import AT, IS_TILE, OWNER, PARTIAL, Feature
 from lakeloop.features.tiles import KNOWN_AT, PARTIALS
 
-AT = "_at"
-_BUCKET = "_bucket"
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-# Entities are spread over this many buckets for each shuffle partition: a bucket is what one call holds in memory.
-_BUCKETS_A_PARTITION = 4
+# An entity's time is cut into spans, so that one that has most of the events is not one task's alone. A tile is
+# copied into the spans that its windows reach: in spans of four windows, one tile in four.
+_WINDOWS_A_SPAN = 4
+_SHORTEST_SPAN = 30 * 86_400
 
 
-def feature_columns(name: str, group: FeatureGroup) -> dict[str, str]:
-    """The columns that the group adds, ``<group>_<measure>_<window>``, with the function that each one is."""
-    return {
-        feature_name(name, measure, window): sql.measure(text).function
-        for window in _lengths(group)
+def feature_columns(name: str, group: FeatureGroup) -> list[Feature]:
+    """The columns that the group adds: ``<group>_<measure>_<window>``."""
+    return [
+        Feature(f"{name}_{measure}_{intervals.short(length)}", sql.measure(text).function, measure, length)
+        for length in _lengths(group)
         for measure, text in group.measures.items()
-    }
+    ]
 
 
-def feature_name(name: str, measure: str, window: int) -> str:
-    return f"{name}_{measure}_{intervals.short(window)}"
+def as_of(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: FeatureGroup) -> DataFrame:
+    """``rows`` with the group's features as of ``time``; no row is added or lost, their order is another.
+
+    ``rows`` has the entity's columns. Features are double, null where the window holds no value; counts are bigint,
+    then 0, also for a row whose entity or time is null.
+    """
+    features = feature_columns(name, group)
+    span = max(_WINDOWS_A_SPAN * max(_lengths(group)), _SHORTEST_SPAN)
+    at = _moment(time, group)
+    moments = rows.select(
+        *[F.col(f"`{column}`") for column in rows.columns],
+        _owner(group, F.floor(at / span)).alias(OWNER),
+        at.alias(AT),
+        F.lit(False).alias(IS_TILE),
+    )
+    known = F.unix_timestamp(KNOWN_AT)
+    last = F.floor((known + max(_lengths(group)) - 1) / span)
+    spread = tiles.withColumn("_span", F.explode(F.sequence(F.floor(known / span), last)))
+    partials = [F.col(column).cast("double").alias(PARTIAL + column) for column in _partials(group)]
+    events = spread.select(
+        *partials, _owner(group, F.col("_span")).alias(OWNER), known.alias(AT), F.lit(True).alias(IS_TILE)
+    )
+    both = moments.unionByName(events, allowMissingColumns=True)
+    # Rows of nobody are spread by what they are.
+    nobody = F.xxhash64(*[f"`{column}`" for column in rows.columns])
+    placed = both.repartition(F.when(F.col(OWNER).isNotNull(), F.xxhash64(OWNER)).otherwise(nobody))
+    schema = T.StructType([*rows.schema.fields, *[_field(feature) for feature in features]])
+
+    def compute(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from asof.add(batches, features)
+
+    return placed.mapInArrow(compute, schema)
 
 
-def moment(time: str, group: FeatureGroup) -> Column:
+def _moment(time: str, group: FeatureGroup) -> Column:
     """The last end of a tile, in seconds since 1970, that had passed at ``time``."""
     step = intervals.seconds(group.resolution)
     return F.expr(f"cast(floor(unix_micros(cast(`{time}` as timestamp)) / {step}000000L) as bigint) * {step}L")
 
 
-def as_of(moments: DataFrame, tiles: DataFrame, name: str, group: FeatureGroup) -> DataFrame:
-    """The group's features at some moments.
-
-    ``moments`` has the entity's columns, `_at` bigint (seconds, see `moment`) and whatever else identifies its rows.
-    The result has these other columns and a column a measure and window: double, null where the window holds no
-    value; counts are bigint, then 0. A row whose entity or moment is null is left out.
-    """
-    for column in (*group.entity, AT):
-        moments = moments.filter(F.col(f"`{column}`").isNotNull())
-    others = [field for field in moments.schema if field.name not in (*group.entity, AT)]
-    schema = T.StructType([*others, *_fields(name, group)])
-    buckets = int(moments.sparkSession.conf.get("spark.sql.shuffle.partitions") or 200) * _BUCKETS_A_PARTITION
-    bucket = F.pmod(F.xxhash64(*[F.col(f"`{column}`") for column in group.entity]), F.lit(buckets)).alias(_BUCKET)
-    entity = F.concat_ws("\x1f", *[F.col(f"`{column}`").cast("string") for column in group.entity]).alias("_entity")
-    left = moments.select(bucket, entity, AT, *[f"`{field.name}`" for field in others])
-    right = tiles.select(bucket, entity, F.unix_timestamp(KNOWN_AT).alias(AT), *_partials(group))
-    compute = _computation(name, group, [field.name for field in others])
-    return left.groupBy(_BUCKET).cogroup(right.groupBy(_BUCKET)).applyInPandas(compute, schema)
+def _owner(group: FeatureGroup, span: Column) -> Column:
+    """The entity and the span of its time, as a text; null where a part of it is null."""
+    parts = [F.col(f"`{column}`").cast("string") for column in group.entity]
+    separated = [part for value in parts for part in (value, F.lit("\x1f"))]
+    return F.concat(*separated, span.cast("string"))
 
 
-def _computation(
-    name: str, group: FeatureGroup, others: Sequence[str]
-) -> Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]:
-    """A function over a bucket's moments and tiles."""
-    lengths = _lengths(group)
-    functions = {measure: sql.measure(text).function for measure, text in group.measures.items()}
-    whole = {feature_name(name, m, w) for m, function in functions.items() for w in lengths if function == "count"}
-
-    def compute(moments: pd.DataFrame, tiles: pd.DataFrame) -> pd.DataFrame:
-        codes = pd.Index(np.unique(tiles["_entity"].to_numpy(dtype=object)))
-        owner = codes.get_indexer(pd.Index(tiles["_entity"]))
-        order = np.lexsort((tiles[AT].to_numpy(), owner))
-        tiles = tiles.iloc[order]
-        keys = _keys(owner[order], tiles[AT].to_numpy())
-        asked = codes.get_indexer(pd.Index(moments["_entity"]))
-        now = moments[AT].to_numpy()
-        ends = np.searchsorted(keys, _keys(asked, now), side="right")
-        found = {column: moments[column].to_numpy() for column in others}
-        for length in lengths:
-            starts = np.searchsorted(keys, _keys(asked, now - length), side="right")
-            # An entity without tiles has code −1 and an empty range at the very start.
-            for measure, function in functions.items():
-                values = _feature(function, measure, tiles, starts, ends)
-                column = feature_name(name, measure, length)
-                found[column] = values.astype(np.int64) if column in whole else values
-        frame = pd.DataFrame(found)
-        nullable = [column for column in frame.columns if column not in others and column not in whole]
-        frame[nullable] = frame[nullable].astype("Float64") if nullable else frame[nullable]
-        return frame
-
-    return compute
-
-
-def _keys(owners: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Entity and time as one number that sorts by entity first; good for a million entities a bucket."""
-    return (owners.astype(np.int64) + 1) * (1 << 41) + seconds.astype(np.int64)
-
-
-def _feature(function: str, measure: str, tiles: pd.DataFrame, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """A measure over the tiles from ``starts`` to ``ends`` (exclusive) of each row; NaN where there is no value."""
-
-    def partial(kind: str) -> np.ndarray:
-        return np.asarray(tiles[f"{measure}__{kind}"].to_numpy(dtype=np.float64, na_value=np.nan))
-
-    def total(kind: str) -> np.ndarray:
-        running = np.concatenate([[0.0], np.cumsum(np.nan_to_num(partial(kind)))])
-        return running[ends] - running[starts]
-
-    if function in ("min", "max"):
-        return _extreme(partial(function), starts, ends, np.fmin if function == "min" else np.fmax)
-    count = total("count")
-    if function == "count":
-        return count
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if function == "sum":
-            return np.where(count > 0, total("sum"), np.nan)
-        if function == "avg":
-            return np.where(count > 0, total("sum") / count, np.nan)
-        spread = (total("squares") - total("sum") ** 2 / count) / (count - 1)
-        return np.where(count > 1, np.sqrt(np.maximum(spread, 0.0)), np.nan)
-
-
-def _extreme(values: np.ndarray, starts: np.ndarray, ends: np.ndarray, function: np.ufunc) -> np.ndarray:
-    """The smallest or greatest of each range; NaN where a range holds no value."""
-    found = np.full(len(starts), np.nan)
-    there = ends > starts
-    if there.any():
-        ranges = np.column_stack([starts[there], ends[there]]).ravel()
-        found[there] = function.reduceat(np.append(values, np.nan), ranges)[::2]
-    return found
-
-
-def _fields(name: str, group: FeatureGroup) -> list[T.StructField]:
-    return [
-        T.StructField(column, T.LongType() if function == "count" else T.DoubleType())
-        for column, function in feature_columns(name, group).items()
-    ]
+def _field(feature: Feature) -> T.StructField:
+    return T.StructField(feature.column, T.LongType() if feature.function == "count" else T.DoubleType())
 
 
 def _partials(group: FeatureGroup) -> list[str]:
