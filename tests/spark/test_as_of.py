@@ -165,3 +165,20 @@ def test_known_after_and_resolution(spark: SparkSession) -> None:
         (104, 1, 5.0, 1),
         (105, 0, None, 1),
     ]
+
+
+def test_a_window_reaches_over_the_spans_that_an_entity_is_cut_into(spark: SparkSession) -> None:
+    group = FeatureGroup.model_validate({
+        "entity": "shop", "from": "silver.sales", "time": "sold_at", "windows": ["20 days"],
+        "measures": {"n": "count(*)", "total": "sum(x)", "most": "max(x)"},
+    })  # fmt: skip
+    days = [START + timedelta(days=day) for day in range(200)]
+    sales = spark.createDataFrame(
+        [("a", day, float(i)) for i, day in enumerate(days)], "shop string, sold_at timestamp, x double"
+    )
+    rows = spark.createDataFrame([(i, "a", day) for i, day in enumerate(days)], "id int, shop string, at timestamp")
+    found = with_features(rows, ["id"], "at", [("g", group, tiles(sales, group))]).orderBy("id").collect()
+    expected = [range(max(0, i - 19), i + 1) for i in range(200)]
+    assert [(row["g_n_20d"], row["g_total_20d"], row["g_most_20d"]) for row in found] == [
+        (len(inside), sum(inside), max(inside)) for inside in expected
+    ]
