@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -253,6 +254,20 @@ def ui(
         str(port),
     ]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command()
+def schema(
+    environment: Annotated[
+        bool, typer.Option("--environment", help="Of conf/env/<name>.yml, not pipeline.yml.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """The JSON Schema of pipeline.yml, for editors."""
+    from lakeloop.config import Environment, Pipeline
+    from lakeloop.config.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(Environment if environment else Pipeline), indent=2))
 
 
 class _nothing:

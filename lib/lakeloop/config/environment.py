@@ -42,7 +42,7 @@ class Environment(BaseModel):
     master: str = Field("", description="Spark master for a session of one's own; empty: the session that is there.")
     spark: dict[str, str] = Field(default_factory=dict, description="Spark settings, as in spark-defaults.conf.")
 
-    @field_validator("spark", mode="before")
+    @field_validator("spark", mode="before", json_schema_input_type=dict[str, str | int | float | bool])
     @classmethod
     def _as_text(cls, value: object) -> object:
         """Spark takes text; YAML gives numbers and booleans."""

@@ -45,15 +45,19 @@ def _rule(value: object) -> object:
     return {"rule": value} if isinstance(value, str) else value
 
 
+def _label(value: object) -> object:
+    return {"expression": value} if isinstance(value, str) else value
+
+
 def _text(value: object) -> object:
     """YAML reads 2013-10-01 as a date and 0.2 as a number."""
     return str(value) if isinstance(value, (date, int, float)) else value
 
 
-Held = Annotated[str, BeforeValidator(_text)]
+Held = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float)]
 Name = Annotated[str, AfterValidator(_name)]
 Interval = Annotated[str, AfterValidator(_interval)]
-Names = Annotated[list[str], BeforeValidator(_listed)]
+Names = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 
 
 class Section(BaseModel):
@@ -65,35 +69,43 @@ class Section(BaseModel):
 class Rule(Section):
     """An expectation on a silver row. A rule that gives null passes, as in an SQL CHECK constraint."""
 
-    rule: str = Field(description="A Spark SQL condition over the silver columns.")
+    rule: str = Field(description="A Spark SQL condition over the silver columns.", examples=["distance > 0"])
     otherwise: Literal["quarantine", "drop", "warn", "fail"] = Field(
-        "quarantine", description="What becomes of a row for which the condition is false."
+        "quarantine", description="What becomes of a row for which the condition is false.", examples=["warn"]
     )
 
 
 class Source(Section):
     """A kind of raw file: how it is read (bronze) and what a row of it means (silver)."""
 
-    path: str = Field(description="Files, folder or pattern below the environment's landing root.")
-    format: Literal["csv", "json", "parquet"] = Field("csv", description="The files' format.")
+    path: str = Field(
+        description="Files, folder or pattern below the environment's landing root.", examples=["flights/*.csv"]
+    )
+    format: Literal["csv", "json", "parquet"] = Field("csv", description="The files' format.", examples=["json"])
     options: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="Spark's own options of that format."
+        default_factory=dict, description="Spark's own options of that format.", examples=["{sep: ';', header: false}"]
     )
-    missing: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        default_factory=list, description="Texts that stand for a missing value, beside the empty one."
+    missing: Names = Field(
+        default_factory=list,
+        description="Texts that stand for a missing value, beside the empty one.",
+        examples=["[NA, '?']"],
     )
-    key: Names = Field(description="Silver columns that identify a row.")
+    key: Names = Field(description="Silver columns that identify a row.", examples=["[flight_date, carrier, flight]"])
     latest_by: Names = Field(
         default_factory=lambda: ["_source_modified_at", "_source_file"],
         description="Which version of a key wins: the greatest of these silver columns.",
+        examples=["[updated_at]"],
     )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Silver columns, in order: a bare type (a safe cast of the raw column of that name) or an "
         "expression, which sees the casts and the expressions above it. Empty: every raw column as it is.",
+        examples=["{year: int, flight_date: 'make_date(year, month, day)'}"],
     )
-    expect: dict[Name, Annotated[Rule, BeforeValidator(_rule)]] = Field(
-        default_factory=dict, description="Named expectations."
+    expect: dict[Name, Annotated[Rule, BeforeValidator(_rule, json_schema_input_type=str | Rule)]] = Field(
+        default_factory=dict,
+        description="Named expectations; a bare condition quarantines.",
+        examples=["{distance_is_positive: distance > 0}"],
     )
 
     def expect_plain(self) -> dict[str, Any]:
@@ -104,59 +116,89 @@ class Source(Section):
 class Gold(Section):
     """A gold table: one SQL query over silver and other gold tables."""
 
-    sql: str = Field(description="A .sql file beside pipeline.yml, or the query itself.")
-    key: Names = Field(description="Columns that identify a row.")
-    time: str | None = Field(None, description="Timestamp of the row, for features and windows.")
+    sql: str = Field(description="A .sql file beside pipeline.yml, or the query itself.", examples=["departures.sql"])
+    key: Names = Field(description="Columns that identify a row.", examples=["[flight_date, flight]"])
+    time: str | None = Field(
+        None, description="Timestamp of the row, for features and windows.", examples=["scheduled_departure"]
+    )
     increment_by: str | None = Field(
-        None, description="Column by whose values the table is rebuilt in slices, when its inputs change."
+        None,
+        description="Column by whose values the table is rebuilt in slices, when its inputs change.",
+        examples=["flight_date"],
     )
     affected_by: dict[str, str] = Field(
         default_factory=dict,
         description="For an input without that column: an expression for the slices (a value or an array) that a "
         "changed row touches, or 'all' (the default) or 'nothing'.",
+        examples=["{silver.weather: to_date(observed_at)}"],
     )
 
 
 class FeatureGroup(Section):
     """Windowed aggregates of one entity, as they were known at a time."""
 
-    entity: Names = Field(description="Columns that identify the entity, both in `from` and in the spine.")
-    from_: str = Field(alias="from", description="Table of the events, such as silver.flights.")
-    where: str | None = Field(None, description="Only events for which this condition holds.")
-    time: str = Field(description="Expression for the event's timestamp.")
-    known_after: Interval = Field("0 seconds", description="How long after that its values may be used.")
+    entity: Names = Field(
+        description="Columns that identify the entity, both in `from` and in the spine.", examples=["[carrier, origin]"]
+    )
+    from_: str = Field(
+        alias="from", description="Table of the events, such as silver.flights.", examples=["silver.flights"]
+    )
+    where: str | None = Field(
+        None, description="Only events for which this condition holds.", examples=["NOT cancelled"]
+    )
+    time: str = Field(description="Expression for the event's timestamp.", examples=["departed_at"])
+    known_after: Interval = Field(
+        "0 seconds", description="How long after that its values may be used.", examples=["6 hours"]
+    )
     resolution: Interval = Field(
         "1 minute",
         description="Events are pre-aggregated to this; a value is visible from the end of its step.",
+        examples=["1 hour"],
     )
-    windows: list[Interval] = Field(min_length=1, description="Lengths of the windows that end at the spine's time.")
+    windows: list[Interval] = Field(
+        min_length=1, description="Lengths of the windows that end at the spine's time.", examples=["[2 hours, 7 days]"]
+    )
     measures: dict[Name, Annotated[str, AfterValidator(_measure)]] = Field(
-        min_length=1, description="Aggregates: avg, sum, count, min, max or stddev of an expression."
+        min_length=1,
+        description="Aggregates: avg, sum, count, min, max or stddev of an expression.",
+        examples=["{mean_delay: avg(dep_delay), flights: count(*)}"],
     )
 
 
 class Label(Section):
     """What is to be predicted."""
 
-    expression: str = Field(description="An expression over the spine; null where the outcome is not known.")
-    known_after: Interval = Field("0 seconds", description="How long after the spine's time the outcome is known.")
+    expression: str = Field(
+        description="An expression over the spine; null where the outcome is not known.", examples=["arr_delay > 15"]
+    )
+    known_after: Interval = Field(
+        "0 seconds", description="How long after the spine's time the outcome is known.", examples=["1 day"]
+    )
 
 
 class Split(Section):
     """How rows are held out. By time, a length counts back from the newest row; a date is absolute."""
 
-    by: Literal["time", "random"] = Field("time", description="By the spine's time, or by a seeded hash of its key.")
-    validation: Held = Field("30 days", description="Newest part of the training time, for the search; or a share.")
-    test: Held = Field("90 days", description="Newest part of all, used once; or a share such as 0.2.")
+    by: Literal["time", "random"] = Field(
+        "time", description="By the spine's time, or by a seeded hash of its key.", examples=["random"]
+    )
+    validation: Held = Field(
+        "30 days", description="Newest part of the training time, for the search; or a share.", examples=["14 days"]
+    )
+    test: Held = Field(
+        "90 days", description="Newest part of all, used once; or a share such as 0.2.", examples=["2013-10-01"]
+    )
 
 
 class Search(Section):
     """The search for algorithm and hyperparameters."""
 
-    max_evals: int = Field(16, ge=1, description="Trials.")
-    parallelism: int | Literal["auto"] = Field("auto", description="Trials at a time; auto: one a core.")
-    sample_rows: int = Field(100_000, ge=100, description="Rows that a trial is fitted on, at most.")
-    max_rows: int = Field(2_000_000, ge=100, description="Rows that the winner is fitted on, at most.")
+    max_evals: int = Field(16, ge=1, description="Trials.", examples=[32])
+    parallelism: int | Literal["auto"] = Field("auto", description="Trials at a time; auto: one a core.", examples=[4])
+    sample_rows: int = Field(100_000, ge=100, description="Rows that a trial is fitted on, at most.", examples=[60000])
+    max_rows: int = Field(
+        2_000_000, ge=100, description="Rows that the winner is fitted on, at most.", examples=[500000]
+    )
 
 
 ALGORITHMS = ("lightgbm", "xgboost", "logistic_regression")
@@ -171,17 +213,34 @@ METRICS = {
 class Model(Section):
     """The model: what it learns from, how it is found and judged."""
 
-    task: Literal["binary", "multiclass", "regression"]
-    spine: str = Field(description="Table of the rows to predict, such as gold.departures.")
-    label: Annotated[Label, BeforeValidator(lambda v: {"expression": v} if isinstance(v, str) else v)]
-    positive: str | None = Field(None, description="Which label value is the positive one, where it is a text.")
-    include: Names = Field(default_factory=list, description="Key columns that the model may see.")
-    exclude: Names = Field(default_factory=list, description="Spine columns that the model may not see.")
-    split: Split = Split()
-    algorithms: list[Algorithm] | Literal["auto"] = Field("auto", description="Which algorithms are tried.")
-    metric: str = Field("", description="What the search maximises (or minimises, where smaller is better).")
-    search: Search = Search()
-    seed: int = Field(42, description="Seed of the split, the search and the estimators.")
+    task: Literal["binary", "multiclass", "regression"] = Field(
+        description="What kind of outcome it is.", examples=["binary"]
+    )
+    spine: str = Field(
+        description="Table of the rows to predict, such as gold.departures.", examples=["gold.departures"]
+    )
+    label: Annotated[Label, BeforeValidator(_label, json_schema_input_type=str | Label)] = Field(
+        description="The outcome; a bare expression is known at once.",
+        examples=["{expression: arr_delay > 15, known_after: 6 hours}"],
+    )
+    positive: str | None = Field(
+        None, description="Which label value is the positive one, where it is a text.", examples=["'Yes'"]
+    )
+    include: Names = Field(
+        default_factory=list, description="Key columns that the model may see.", examples=["[carrier, origin]"]
+    )
+    exclude: Names = Field(
+        default_factory=list, description="Spine columns that the model may not see.", examples=["[tailnum]"]
+    )
+    split: Split = Field(Split(), description="How rows are held out.")
+    algorithms: list[Algorithm] | Literal["auto"] = Field(
+        "auto", description="Which algorithms are tried.", examples=["[lightgbm, xgboost]"]
+    )
+    metric: str = Field(
+        "", description="What the search maximises (or minimises, where smaller is better).", examples=["roc_auc"]
+    )
+    search: Search = Field(Search(), description="How the search is bounded.")
+    seed: int = Field(42, description="Seed of the split, the search and the estimators.", examples=[7])
 
     @model_validator(mode="before")
     @classmethod
@@ -206,20 +265,25 @@ class Model(Section):
 class Gate(Section):
     """What a model must pass before it becomes champion."""
 
-    minimum: dict[str, float] = Field(default_factory=dict, description="Smallest test metric allowed, by name.")
+    minimum: dict[str, float] = Field(
+        default_factory=dict, description="Smallest test metric allowed, by name.", examples=["{roc_auc: 0.65}"]
+    )
     beat: list[Literal["naive", "champion"]] = Field(
         default=["naive", "champion"],
         description="Models that it must be better than on the test set.",
+        examples=["[naive]"],
     )
 
 
 class Thresholds(Section):
     """From which value a drift metric counts as drift."""
 
-    population_stability_index: float | None = Field(0.2, alias="psi")
-    js_distance: float | None = None
-    ks_statistic: float | None = None
-    tv_distance: float | None = None
+    population_stability_index: float | None = Field(
+        0.2, alias="psi", description="Population stability index, from which a column drifts.", examples=[0.1]
+    )
+    js_distance: float | None = Field(None, description="Jensen-Shannon distance.", examples=[0.2])
+    ks_statistic: float | None = Field(None, description="Kolmogorov-Smirnov statistic, of numbers.", examples=[0.2])
+    tv_distance: float | None = Field(None, description="Total variation distance.", examples=[0.2])
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -227,20 +291,26 @@ class Thresholds(Section):
 class Monitoring(Section):
     """Profiles of the scored rows over time, compared with the training set."""
 
-    window: Literal["1 day", "1 week", "1 month"] = Field("1 day", description="Granularity of the profiles.")
-    slices: Names = Field(default_factory=list, description="Columns for whose values profiles are made apart.")
-    drift: Thresholds = Thresholds()
-    minimum_rows: int = Field(100, ge=1, description="With fewer rows a window's drift is unknown.")
+    window: Literal["1 day", "1 week", "1 month"] = Field(
+        "1 day", description="Granularity of the profiles.", examples=["1 month"]
+    )
+    slices: Names = Field(
+        default_factory=list, description="Columns for whose values profiles are made apart.", examples=["[origin]"]
+    )
+    drift: Thresholds = Field(Thresholds(), description="From which value a column counts as drifted.")
+    minimum_rows: int = Field(100, ge=1, description="With fewer rows a window's drift is unknown.", examples=[500])
 
 
 class Pipeline(Section):
     """A use case: everything in conf/<name>/pipeline.yml."""
 
-    pipeline: Name = Field(description="The use case's name; it names tables, experiment and model.")
-    description: str = Field("", description="The question, for people.")
-    sources: dict[Name, Source] = Field(min_length=1)
-    gold: dict[Name, Gold] = Field(default_factory=dict)
-    features: dict[Name, FeatureGroup] = Field(default_factory=dict)
-    model: Model
-    gate: Gate = Gate()
-    monitoring: Monitoring = Monitoring()
+    pipeline: Name = Field(
+        description="The use case's name; it names tables, experiment and model.", examples=["flights"]
+    )
+    description: str = Field("", description="The question, for people.", examples=["Will this flight arrive late?"])
+    sources: dict[Name, Source] = Field(min_length=1, description="The raw files, by name.")
+    gold: dict[Name, Gold] = Field(default_factory=dict, description="Gold tables, by name.")
+    features: dict[Name, FeatureGroup] = Field(default_factory=dict, description="Feature groups, by name.")
+    model: Model = Field(description="What is predicted, and how.")
+    gate: Gate = Field(Gate(), description="What a model must pass before it becomes champion.")
+    monitoring: Monitoring = Field(Monitoring(), description="How scored rows are watched.")
