@@ -16,6 +16,7 @@ import pyarrow as pa
 # Columns of the batches beside those that are passed through.
 OWNER, AT, IS_TILE = "_lakeloop_owner", "_lakeloop_at", "_lakeloop_is_tile"
 PARTIAL = "_lakeloop_partial_"
+PACKED = "_lakeloop_packed"
 
 # Owner and time as one number: seconds since 1970 take 41 bits, which leaves room for four million owners.
 _SECONDS = 1 << 41
@@ -33,26 +34,60 @@ class Feature:
 
 
 def add(batches: Iterator[pa.RecordBatch], features: Sequence[Feature]) -> Iterator[pa.RecordBatch]:
-    """The moments among the rows of a partition, with their features.
+    """The moments among the rows of a partition, with their features added to PACKED.
 
     Rows have OWNER string (null: belongs to nobody), AT int64 seconds since 1970 (null: at no time), IS_TILE bool,
-    PARTIAL<measure>__<kind> float64 (of tiles) and columns to pass through (of moments). All rows of an owner are in
-    one partition. Counts are int64 and never null; other features float64, null where the window holds no value.
+    PARTIAL<measure>__<kind> float64 (of tiles), PACKED binary (of moments: the features of earlier groups) and columns
+    to pass through (of moments). All rows of an owner are in one partition. PACKED holds a row's features as float64,
+    NaN where the window holds no value, 0 for a count: a hundred columns would each be carried through every exchange.
     """
     rows = pa.Table.from_batches(list(batches))
     is_tile = rows[IS_TILE].to_numpy()
     keys = _keys(rows)
     tiles = rows.filter(rows[IS_TILE])
     moments = rows.filter(pa.array(~is_tile))
-    passed = [name for name in rows.column_names if name not in (OWNER, AT, IS_TILE) and not name.startswith(PARTIAL)]
     found = _computed(keys[~is_tile], keys[is_tile], tiles, features)
-    result = moments.select(passed)
-    for feature, values in zip(features, found, strict=True):
-        if feature.function == "count":
-            result = result.append_column(feature.column, pa.array(values.astype(np.int64)))
-        else:
-            result = result.append_column(feature.column, pa.array(values, mask=np.isnan(values)))
-    yield from result.to_batches(max_chunksize=_BATCH)
+    passed = [name for name in rows.column_names if name not in (OWNER, AT, IS_TILE, PACKED)]
+    moments_only = moments.select([name for name in passed if not name.startswith(PARTIAL)])
+    packed = np.hstack([_unpacked(moments[PACKED]), np.column_stack(found)])
+    for start in range(0, len(packed), _BATCH):
+        part = moments_only.slice(start, _BATCH).append_column(PACKED, _packed(packed[start : start + _BATCH]))
+        yield from part.combine_chunks().to_batches()
+
+
+def unpack(batches: Iterator[pa.RecordBatch], features: Sequence[Feature]) -> Iterator[pa.RecordBatch]:
+    """PACKED as columns: counts int64, never null; other features float64, null where the window holds no value."""
+    for batch in batches:
+        values = _unpacked(pa.chunked_array([batch[PACKED]]))
+        arrays = [batch[name] for name in batch.schema.names if name != PACKED]
+        names = [name for name in batch.schema.names if name != PACKED]
+        for number, feature in enumerate(features):
+            column = np.ascontiguousarray(values[:, number])
+            whole = feature.function == "count"
+            arrays.append(pa.array(column.astype(np.int64)) if whole else pa.array(column, mask=np.isnan(column)))
+        yield pa.RecordBatch.from_arrays(arrays, [*names, *[feature.column for feature in features]])
+
+
+def _packed(values: np.ndarray) -> pa.Array:
+    """The rows of a matrix, each as bytes."""
+    count, width = values.shape[0], values.shape[1] * 8
+    offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
+    data = np.ascontiguousarray(values, dtype=np.float64)
+    return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def _unpacked(column: pa.ChunkedArray) -> np.ndarray:
+    """What `_packed` was given: a row of numbers each."""
+    parts = []
+    for chunk in column.chunks:
+        if len(chunk):
+            _, offsets, data = chunk.buffers()
+            ends = np.frombuffer(offsets, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            held = (
+                np.frombuffer(data, dtype=np.uint8)[ends[0] : ends[-1]] if data is not None else np.empty(0, np.uint8)
+            )
+            parts.append(np.frombuffer(held.tobytes(), dtype=np.float64).reshape(len(chunk), -1 if len(held) else 0))
+    return np.vstack(parts) if parts else np.empty((0, 0))
 
 
 def _keys(rows: pa.Table) -> np.ndarray:

@@ -56,9 +56,7 @@ def with_features(
     if not groups:
         return rows
     needed = dict.fromkeys([*key, time, *[column for _, group, _ in groups for column in group.entity]])
-    features = rows.select(*[f"`{column}`" for column in needed])
-    for name, group, tiles in groups:
-        features = as_of(features, time, tiles, name, group)
+    features = as_of(rows.select(*[f"`{column}`" for column in needed]), time, groups)
     added = [feature.column for name, group, _ in groups for feature in feature_columns(name, group)]
     features = features.select(*[F.col(f"`{column}`").alias(f"_key_{column}") for column in key], *added)
     same = reduce(and_, [F.col(f"`{column}`").eqNullSafe(F.col(f"`_key_{column}`")) for column in key])

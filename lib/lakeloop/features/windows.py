@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 from lakeloop.config import intervals, sql
 from lakeloop.config.models import FeatureGroup
 from lakeloop.features import asof
-from lakeloop.features.asof import AT, IS_TILE, OWNER, PARTIAL, Feature
+from lakeloop.features.asof import AT, IS_TILE, OWNER, PACKED, PARTIAL, Feature
 from lakeloop.features.tiles import KNOWN_AT, PARTIALS
 
 if TYPE_CHECKING:
@@ -33,12 +33,28 @@ def feature_columns(name: str, group: FeatureGroup) -> list[Feature]:
     ]
 
 
-def as_of(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: FeatureGroup) -> DataFrame:
-    """``rows`` with the group's features as of ``time``; no row is added or lost, their order is another.
+def as_of(rows: DataFrame, time: str, groups: Sequence[tuple[str, FeatureGroup, DataFrame]]) -> DataFrame:
+    """``rows`` with the features of each group (its name, its configuration, its tiles) as of ``time``.
 
-    ``rows`` has the entity's columns. Features are double, null where the window holds no value; counts are bigint,
-    then 0, also for a row whose entity or time is null.
+    ``rows`` has the groups' entity columns. No row is added or lost, their order is another. Features are double, null
+    where the window holds no value; counts are bigint, then 0, also for a row whose entity or time is null.
     """
+    columns = rows.schema.fields
+    rows = rows.withColumn(PACKED, F.lit(b""))
+    features: list[Feature] = []
+    for name, group, tiles in groups:
+        rows = _with_group(rows, time, tiles, name, group)
+        features += feature_columns(name, group)
+    schema = T.StructType([*columns, *[_field(feature) for feature in features]])
+
+    def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from asof.unpack(batches, features)
+
+    return rows.mapInArrow(unpack, schema)
+
+
+def _with_group(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: FeatureGroup) -> DataFrame:
+    """``rows`` with a group's features added to PACKED."""
     features = feature_columns(name, group)
     span = max(_WINDOWS_A_SPAN * max(_lengths(group)), _SHORTEST_SPAN)
     at = _moment(time, group)
@@ -57,14 +73,13 @@ def as_of(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: Featur
     )
     both = moments.unionByName(events, allowMissingColumns=True)
     # Rows of nobody are spread by what they are.
-    nobody = F.xxhash64(*[f"`{column}`" for column in rows.columns])
+    nobody = F.xxhash64(*[f"`{column}`" for column in rows.columns if column != PACKED])
     placed = both.repartition(F.when(F.col(OWNER).isNotNull(), F.xxhash64(OWNER)).otherwise(nobody))
-    schema = T.StructType([*rows.schema.fields, *[_field(feature) for feature in features]])
 
     def compute(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from asof.add(batches, features)
 
-    return placed.mapInArrow(compute, schema)
+    return placed.mapInArrow(compute, rows.schema)
 
 
 def _moment(time: str, group: FeatureGroup) -> Column:
