@@ -19,6 +19,7 @@ from lakeloop.tables import Table
 
 ROW_HASH = "_row_hash"
 RAW = "_raw_"
+WHOLE = ("tinyint", "smallint", "int", "integer", "bigint", "long")
 
 
 def derivations(settings: Settings, name: str) -> list[Derivation]:
@@ -68,16 +69,22 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
         *METADATA,
         *[_present(field, source.missing).alias(field.name) for field in raw],
     )
-    casts = {
-        column: F.col(f"`{column}`").try_cast(type_)
-        for column, type_ in source.columns.items()
-        if BARE_TYPE.match(type_)
-    }
+    casts = {column: _cast(column, type_) for column, type_ in source.columns.items() if BARE_TYPE.match(type_)}
     rows = rows.withColumns(casts) if casts else rows
     for column, expression in source.columns.items():
         if column not in casts:
             rows = rows.withColumn(column, F.expr(expression))
     return rows
+
+
+def _cast(column: str, type_: str) -> F.Column:  # type: ignore[name-defined]
+    """A safe cast; a whole number may be written as 59.0, as many tools do where a column has missing values."""
+    given = F.col(f"`{column}`")
+    cast = given.try_cast(type_)
+    if type_.lower() not in WHOLE:
+        return cast
+    number = given.cast("string").try_cast("double")
+    return F.coalesce(cast, F.when(number == F.floor(number), number.try_cast(type_)))
 
 
 def _present(field: T.StructField, missing: list[str]) -> F.Column:  # type: ignore[name-defined]

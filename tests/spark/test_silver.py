@@ -161,3 +161,17 @@ def test_a_rule_set_to_fail_ends_the_run_before_anything_is_written(use_case: Ma
 
     with pytest.raises(DataError, match=r"silver\.orders was not written: total_is_whole .* in 2 rows"):
         silver.stop_at_failing_rules(case.engine(), "orders")
+
+
+def test_a_whole_number_may_be_written_with_a_point(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS)
+    rows = [("59.0", "1", None), ("60.5", "1", None), ("9007199254740993", "1", None), ("1e3", "1", None)]
+    bronze = case.spark.createDataFrame(raw(*rows), SCHEMA)
+    source = case.settings.pipeline.sources["orders"]
+
+    assert sorted(row["id"] for row in silver.latest(bronze, source).collect()) == [59, 1000]
+    kept_out = {row["id"]: row["_failed_rules"] for row in silver.quarantined(bronze, source).collect()}
+    assert kept_out == {
+        "60.5": ["id_is_int", "id_is_present"],
+        "9007199254740993": ["id_is_int", "id_is_present"],
+    }

@@ -140,6 +140,11 @@ def _bad_cut(name: str, text: str, expected: str) -> Any:
 def counts(parts: DataFrame) -> dict[str, int]:
     """Rows of each part; DataError where one is empty, for then nothing can be learnt or judged."""
     found = {row[PART]: row["count"] for row in parts.groupBy(PART).count().collect()}
+    if not found:
+        raise DataError(
+            "model.label: no row to learn from has an outcome. Look at the rows in the quarantine tables with their "
+            "`_failed_rules`, and at model.label.expression."
+        )
     for part in (TRAIN, VALIDATION, TEST):
         if not found.get(part):
             raise DataError(
