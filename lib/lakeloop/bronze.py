@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from pyspark.errors import AnalysisException, StreamingQueryException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.streaming import DataStreamReader
 
 from lakeloop.config.models import Source
 from lakeloop.derive import Engine, Outcome, changed_rows
@@ -46,7 +47,8 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     path = f"{settings.resolve('{landing}')}/{source.path}"
     before = lakehouse.latest(table)
     schema = _raw_schema(lakehouse, source, table, path, exists=before is not None)
-    stream = _rows(lakehouse.spark, source, schema, path, now)
+    reader = lakehouse.spark.readStream.option("maxFileAge", NEVER_TOO_OLD)
+    stream = _raw_rows(reader, source, schema, path, now)
     checkpoint = f"{settings.resolve(settings.environment.checkpoints)}/bronze/{name}"
 
     write = lakehouse.batch_writer(
@@ -77,6 +79,17 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds)
 
 
+def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
+    """The rows of all raw files as bronze.<name> would have them, without a table: to look at, not to keep.
+
+    DataError where there is no file.
+    """
+    source = lakehouse.settings.pipeline.sources[name]
+    path = f"{lakehouse.settings.resolve('{landing}')}/{source.path}"
+    schema = _raw_schema(lakehouse, source, Table("bronze", name), path, exists=False)
+    return _raw_rows(lakehouse.spark.read, source, schema, path, now)
+
+
 def _raw_schema(lakehouse: Lakehouse, source: Source, table: Table, path: str, exists: bool) -> T.StructType:
     """The columns of the files: what bronze has, or at first what the files say."""
     if exists:
@@ -105,10 +118,11 @@ def _options(source: Source) -> dict[str, Any]:
     return {**_TEXT_DEFAULTS.get(source.format, {}), **source.options}
 
 
-def _rows(spark: SparkSession, source: Source, schema: T.StructType, path: str, now: datetime) -> DataFrame:
-    """The stream of raw rows, with where they came from."""
-    reader = spark.readStream.format(source.format).schema(schema).options(**_options(source))
-    reader = reader.option("maxFileAge", NEVER_TOO_OLD)
+def _raw_rows(
+    reader: DataFrameReader | DataStreamReader, source: Source, schema: T.StructType, path: str, now: datetime
+) -> DataFrame:
+    """The raw rows, with where they came from."""
+    reader = reader.format(source.format).schema(schema).options(**_options(source))
     if source.format != "parquet":
         reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
     rows = reader.load(path)

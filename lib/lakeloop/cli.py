@@ -16,7 +16,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from lakeloop.config import Settings, load
-from lakeloop.errors import EXIT_FAILED, GateRefused, LakeloopError, MachineError
+from lakeloop.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_FAILED,
+    ConfigurationError,
+    GateRefused,
+    LakeloopError,
+    MachineError,
+)
 from lakeloop.stages import STAGES
 from lakeloop.version import __version__
 
@@ -204,6 +211,29 @@ def land(
     with console.status("landing raw files"):
         written = put(settings, **dict(item.split("=", 1) for item in options or ()))
     console.print(f"landed {written:,} new files below {settings.resolve('{landing}')}")
+
+
+@app.command()
+def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Look for mistakes without running: every expression against the columns of the raw files."""
+    settings = load(folder, env, sets or ())
+    from lakeloop.checking import Check
+    from lakeloop.report import print_json
+    from lakeloop.session import session
+
+    console = Console(highlight=False)
+    with console.status("checking") if not as_json else _nothing():
+        found = Check(session(settings), settings, datetime.now(timezone.utc)).analyse()
+    if as_json:
+        print_json(console, {"problems": [vars(problem) for problem in found.problems]})
+        raise typer.Exit(EXIT_CONFIGURATION if found.problems else 0)
+    if found.problems:
+        raise ConfigurationError(found.problems)
+    pipeline = settings.pipeline
+    console.print(
+        f"[green]No problem[/] in {escape(str(folder))}: {len(pipeline.sources)} sources, {len(pipeline.gold)} gold "
+        f"tables, {len(pipeline.features)} feature groups and the model were analysed."
+    )
 
 
 @app.command()

@@ -1,0 +1,228 @@
+"""Checks a use case without running it: Spark analyses each expression against the columns that the raw files have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeloop import bronze, gold, silver
+from lakeloop.config import Settings, sql
+from lakeloop.config.loading import PIPELINE_FILE, nearest
+from lakeloop.config.models import BARE_TYPE, FeatureGroup, Source
+from lakeloop.config.references import gold_inputs, gold_order, spine_key
+from lakeloop.errors import DataError, Problem
+from lakeloop.tables import Lakehouse, Table
+
+# What stands for an expression that is wrong, so that those which use it are not called wrong too.
+_UNKNOWN = "NULL"
+_MOST_NAMES = 20
+
+
+class Check:
+    """The tables of a use case as plans over its raw files, and all that is wrong with them.
+
+    ``problems`` is complete after `analyse`; ``tables`` has the bronze, silver and gold tables that can be computed.
+    """
+
+    def __init__(self, spark: SparkSession, settings: Settings, now: datetime) -> None:
+        self.spark = spark
+        self.settings = settings
+        self.now = now
+        self.file = str(settings.folder / PIPELINE_FILE)
+        self.problems: list[Problem] = []
+        self.tables: dict[str, DataFrame] = {}
+        self._functions: list[str] | None = None
+
+    def analyse(self) -> Check:
+        """Looks at every expression; reads no more of the files than what tells their columns."""
+        pipeline = self.settings.pipeline
+        for name, source in pipeline.sources.items():
+            self._source(name, source)
+        for name in gold_order(dict(self.settings.queries)):
+            self._gold(name)
+        for name, group in pipeline.features.items():
+            self._features(name, group)
+        self._model()
+        return self
+
+    def _source(self, name: str, source: Source) -> None:
+        where = f"sources.{name}"
+        lakehouse = Lakehouse(self.spark, self.settings)
+        try:
+            raw = bronze.read(lakehouse, name, self.now)
+        except DataError as error:
+            self._problem(f"{where}.path", source.path, str(error))
+            return
+        self.tables[f"bronze.{name}"] = raw
+        given = [column for column in raw.columns if column not in bronze.METADATA]
+        columns: dict[str, str] = {}
+        for column, text in source.columns.items():
+            if BARE_TYPE.match(text):
+                if column.lower() in [other.lower() for other in given]:
+                    columns[column] = text
+                else:
+                    self._unknown(f"{where}.columns.{column}", f"no column {column} in the raw files", column, given)
+        # Casts come first, whatever their place; then each expression sees those above it.
+        for column, text in source.columns.items():
+            if not BARE_TYPE.match(text):
+                tried = partial(silver.typed, raw, _with(source, {**columns, column: text}))
+                frame = self._tried(f"{where}.columns.{column}", text, tried)
+                columns[column] = text if frame is not None else _UNKNOWN
+            elif column not in columns:
+                columns[column] = f"CAST(NULL AS {text})"
+        ordered = {column: columns[column] for column in source.columns}
+        typed = silver.typed(raw, _with(source, ordered))
+        for rule, spec in source.expect.items():
+            self._condition(f"{where}.expect.{rule}", spec.rule, typed)
+        there = [*(source.columns or given), *bronze.METADATA]
+        for key, names in (("key", source.key), ("latest_by", source.latest_by)):
+            self._present(f"{where}.{key}", names, there)
+        if all(column in there for column in source.key):
+            self.tables[f"silver.{name}"] = typed.select(
+                *[F.col(f"`{column}`") for column in source.columns or given],
+                *[F.col(column) for column in bronze.METADATA if column != bronze.CORRUPT],
+            )
+
+    def _gold(self, name: str) -> None:
+        query, spec = self.settings.queries[name], self.settings.pipeline.gold[name]
+        inputs = gold_inputs(query)
+        if any(table not in self.tables for table in inputs):
+            return
+        rows = {Table.parse(table): self.tables[table] for table in inputs}
+        frame = self._tried(f"gold.{name}.sql", spec.sql, lambda: gold.run_query(query, name, rows))
+        if frame is None:
+            return
+        self._present(f"gold.{name}.key", spec.key, frame.columns)
+        if spec.increment_by:
+            self._present(f"gold.{name}.increment_by", [spec.increment_by], frame.columns)
+        if spec.time and self._present(f"gold.{name}.time", [spec.time], frame.columns):
+            self._is_time(f"gold.{name}.time", spec.time, frame)
+        for table, text in spec.affected_by.items():
+            if table in self.tables and text not in ("all", "nothing"):
+                self._expression(f"gold.{name}.affected_by.{table}", text, self.tables[table])
+        self.tables[f"gold.{name}"] = frame
+
+    def _features(self, name: str, group: FeatureGroup) -> None:
+        where = f"features.{name}"
+        events, spine = self.tables.get(group.from_), self.tables.get(self.settings.pipeline.model.spine)
+        if events is not None:
+            self._present(f"{where}.entity", group.entity, events.columns)
+            if self._expression(f"{where}.time", group.time, events) is not None:
+                self._is_time(f"{where}.time", group.time, events)
+            if group.where:
+                self._condition(f"{where}.where", group.where, events)
+            for measure, text in group.measures.items():
+                self._expression(f"{where}.measures.{measure}", sql.measure(text).expression, events)
+        if spine is not None:
+            self._present(f"{where}.entity", group.entity, spine.columns, f" of {self.settings.pipeline.model.spine}")
+
+    def _model(self) -> None:
+        model = self.settings.pipeline.model
+        spine = self.tables.get(model.spine)
+        if spine is None:
+            return
+        kind = self._expression("model.label.expression", model.label.expression, spine)
+        if kind is not None:
+            self._label(kind, spine)
+        self._present("model.include", model.include, spine_key(self.settings.pipeline), " of the key")
+        self._present("model.exclude", model.exclude, spine.columns)
+        self._present("monitoring.slices", self.settings.pipeline.monitoring.slices, spine.columns)
+
+    def _label(self, kind: T.DataType, spine: DataFrame) -> None:
+        """Whether the label is of the kind that the task needs."""
+        model = self.settings.pipeline.model
+        where, text = "model.label.expression", model.label.expression
+        boolean = isinstance(kind, (T.BooleanType, T.NumericType))
+        if model.task == "binary" and model.positive is None and not boolean:
+            expected = "a condition such as churn = 'Yes', or model.positive to say which value is the positive one"
+            self._problem(where, f"{text}, which is a {kind.simpleString()}", expected)
+        if model.task == "regression" and not isinstance(kind, T.NumericType):
+            self._problem(
+                where, f"{text}, which is a {kind.simpleString()}", "a number; give the column a numeric type"
+            )
+
+    def _tried(self, where: str, text: str, make: Callable[[], DataFrame]) -> DataFrame | None:
+        """The frame, or None with what Spark said of it among the problems."""
+        try:
+            frame = make()
+            frame.schema  # noqa: B018  # Spark Connect analyses no earlier
+        except (AnalysisException, ParseException) as error:
+            self._told(where, text, error)
+            return None
+        return frame
+
+    def _expression(self, where: str, text: str, rows: DataFrame) -> T.DataType | None:
+        """The type of an expression over ``rows``."""
+        frame = self._tried(where, text, lambda: rows.withColumn("_checked", F.expr(text)))
+        return None if frame is None else frame.schema["_checked"].dataType
+
+    def _condition(self, where: str, text: str, rows: DataFrame) -> None:
+        kind = self._expression(where, text, rows)
+        if kind is not None and not isinstance(kind, (T.BooleanType, T.NullType)):
+            self._problem(where, f"{text}, which is a {kind.simpleString()}", "a condition, true or false for each row")
+
+    def _is_time(self, where: str, text: str, rows: DataFrame) -> None:
+        kind = rows.select(F.expr(text).alias("_checked")).schema["_checked"].dataType
+        if not isinstance(kind, (T.TimestampType, T.TimestampNTZType, T.DateType)):
+            self._problem(where, f"{text}, which is a {kind.simpleString()}", "a timestamp or a date")
+
+    def _present(self, where: str, names: Sequence[str], there: Sequence[str], of: str = "") -> bool:
+        """Whether all columns are there; each that is not is a problem."""
+        missing = [name for name in names if name.lower() not in [other.lower() for other in there]]
+        for name in missing:
+            self._unknown(where, f"no column {name}{of}", name, there)
+        return not missing
+
+    def _unknown(self, where: str, found: str, name: str, there: Sequence[str]) -> None:
+        shown = [column for column in there if not column.startswith("_")] or list(there)
+        more = f" … ({len(shown)} in all)" if len(shown) > _MOST_NAMES else ""
+        self._problem(where, found, f"one of {', '.join(shown[:_MOST_NAMES])}{more}", nearest(name, there))
+
+    def _problem(self, where: str, found: str, expected: str, hint: str = "") -> None:
+        self.problems.append(Problem(self.file, where, found, expected, hint))
+
+    def _told(self, where: str, text: str, error: AnalysisException | ParseException) -> None:
+        """What Spark said, as a problem."""
+        condition, parameters = error.getCondition() or "", error.getMessageParameters() or {}
+        if condition.startswith("UNRESOLVED_COLUMN"):
+            name = parameters.get("objectName", "").replace("`", "")
+            near = [part.strip().replace("`", "") for part in parameters.get("proposal", "").split(",") if part.strip()]
+            short = [part.rsplit(".", 1)[-1] for part in near]
+            last = name.rsplit(".", 1)[-1]
+            expected = f"a column that is there{', such as ' + ', '.join(short) if short else ''}"
+            self._problem(where, f"no column {name} in {_brief(text)}", expected, nearest(last, short))
+        elif condition.startswith("UNRESOLVED_ROUTINE"):
+            name = parameters.get("routineName", "").replace("`", "")
+            self._problem(
+                where, f"no function {name} in {_brief(text)}", "a function of Spark SQL", nearest(name, self._names())
+            )
+        else:
+            self._problem(where, _brief(text), _plain(str(error)))
+
+    def _names(self) -> list[str]:
+        """The names of Spark's functions, asked for once."""
+        if self._functions is None:
+            self._functions = [row[0] for row in self.spark.sql("SHOW FUNCTIONS").collect()]
+        return self._functions
+
+
+def _with(source: Source, columns: Mapping[str, str]) -> Source:
+    return source.model_copy(update={"columns": dict(columns)})
+
+
+def _brief(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 100 else line[:97] + "..."
+
+
+def _plain(message: str) -> str:
+    """Spark's message as one sentence: without its condition, its SQLSTATE and its plan."""
+    line = " ".join(message.split("SQLSTATE")[0].split())
+    return re.sub(r"^\[[A-Z0-9_.]+\]\s*", "", line)[:400] or "SQL that Spark can analyse"
