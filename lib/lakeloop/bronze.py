@@ -44,7 +44,7 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     settings = lakehouse.settings
     source = settings.pipeline.sources[name]
     table = Table("bronze", name)
-    path = f"{settings.resolve('{landing}')}/{source.path}"
+    path = settings.raw_files(source.path)
     before = lakehouse.latest(table)
     schema = _raw_schema(lakehouse, source, table, path, exists=before is not None)
     reader = lakehouse.spark.readStream.option("maxFileAge", NEVER_TOO_OLD)
@@ -85,7 +85,7 @@ def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     DataError where there is no file.
     """
     source = lakehouse.settings.pipeline.sources[name]
-    path = f"{lakehouse.settings.resolve('{landing}')}/{source.path}"
+    path = lakehouse.settings.raw_files(source.path)
     schema = _raw_schema(lakehouse, source, Table("bronze", name), path, exists=False)
     return _raw_rows(lakehouse.spark.read, source, schema, path, now)
 

@@ -34,6 +34,10 @@ class Settings:
         """An environment's template with this pipeline's name filled in."""
         return self.environment.resolve(template, pipeline=self.pipeline.pipeline, **names)
 
+    def raw_files(self, path: str) -> str:
+        """Where a source's files are: below the landing root, but for a path that is absolute or a URI."""
+        return path if path.startswith("/") or "://" in path else f"{self.resolve('{landing}')}/{path}"
+
     def fingerprint(self, *parts: object) -> str:
         """A short hash of configuration, by which a table knows that what defines it was changed."""
         plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]

@@ -79,7 +79,8 @@ class Source(Section):
     """A kind of raw file: how it is read (bronze) and what a row of it means (silver)."""
 
     path: str = Field(
-        description="Files, folder or pattern below the environment's landing root.", examples=["flights/*.csv"]
+        description="Files, folder or pattern: below the environment's landing root, or absolute, or a URI.",
+        examples=["flights/*.csv"],
     )
     format: Literal["csv", "json", "parquet"] = Field("csv", description="The files' format.", examples=["json"])
     options: dict[str, str | int | float | bool] = Field(

@@ -275,3 +275,10 @@ def test_fingerprints_follow_the_configuration(conf: Folder) -> None:
     assert one.fingerprint("select 1") != one.fingerprint("select 2")
     assert one.fingerprint("a", "b") != one.fingerprint("b", "a")
     assert one.fingerprint({"a": 1, "b": 2}) == one.fingerprint({"b": 2, "a": 1})
+
+
+def test_raw_files_are_below_the_landing_root_unless_their_path_says_where(conf: Folder) -> None:
+    settings = conf.settings()
+    assert settings.raw_files("orders/*.csv") == settings.resolve("{landing}") + "/orders/*.csv"
+    assert settings.raw_files("/data/orders.csv") == "/data/orders.csv"
+    assert settings.raw_files("s3://bucket/orders/") == "s3://bucket/orders/"
