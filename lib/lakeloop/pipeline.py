@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -130,10 +131,12 @@ class Run:
         yield self._derive("features", feature_table.derivation(self.settings))
 
     def _train(self) -> Iterator[Trained]:
-        def describe(training: DataFrame, columns: Columns, scores: np.ndarray | None) -> dict[str, Any]:
+        def describe(
+            training: DataFrame, sample: pd.DataFrame, columns: Columns, scores: np.ndarray | None
+        ) -> dict[str, Any]:
             pipeline = self.settings.pipeline
             slices, window = pipeline.monitoring.slices, pipeline.monitoring.window
-            return reference(training, columns, slices, window, pipeline.model.task, scores).as_dict()
+            return reference(training, sample, columns, slices, window, pipeline.model.task, scores).as_dict()
 
         yield self._do(
             "train",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-import pandas as pd
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from lakeloop.monitoring.bins import Bins, cut
+from lakeloop.monitoring.bins import Bins
 from lakeloop.monitoring.profile import INPUT, SCHEMA, Plan, profile
 
 DAY = datetime(2024, 1, 1, tzinfo=timezone.utc)
@@ -92,14 +91,14 @@ def test_numbers(found: Found) -> None:
     row = found["2024-01-01", "whole", "x"].asDict()
     expected = {
         "data_type": "double", "count": 7, "num_nulls": 1, "num_nan": 1, "num_zeros": 1,
-        "avg": 3.4, "min": 0.0, "max": 9.0, "median": 3.0, "distinct_count": 6, "min_length": None,
+        "avg": 3.4, "min": 0.0, "max": 9.0, "median": 3.0, "distinct_count": 5, "min_length": None,
         "max_length": None, "avg_length": None, "frequent_items": None,
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     assert row["stddev"] == pytest.approx(3.5071356, abs=1e-6)
     assert len(row["quantiles"]) == 21 and (row["quantiles"][0], row["quantiles"][20]) == (0.0, 9.0)
     shares = [row[name] for name in ("percent_null", "percent_nan", "percent_zeros", "percent_distinct")]
-    assert shares == pytest.approx([100 / 7, 100 / 7, 100 / 7, 600 / 7])
+    assert shares == pytest.approx([100 / 7, 100 / 7, 100 / 7, 500 / 7])
     # Below 0; 0 and 1; 3 and 4; above 4; null and NaN.
     assert row["bin_counts"] == [0, 2, 2, 1, 2]
     assert found["2024-01-02", "whole", "x"]["bin_counts"] == [1, 0, 0, 0, 0]
@@ -151,14 +150,20 @@ def test_numbers_that_were_predicted_are_judged_by_their_distance(spark: SparkSe
     assert row["window"] is None
 
 
-def test_bins_are_cut_from_the_reference(spark: SparkSession) -> None:
-    rows = [(float(number), "even" if number % 2 == 0 else "odd", 5.0) for number in range(11)]
-    rows += [(NAN, "even", 5.0), (None, None, None)]  # type: ignore[list-item]  # a row of nulls on purpose
+def test_parts_of_the_rows_add_up(spark: SparkSession) -> None:
+    """5,000 numbers and texts in four partitions: counts are exact, quantiles and distinct values nearly."""
+    rows = spark.range(0, 5000, 1, 4).selectExpr("CAST(id AS double) AS x", "CAST(id % 7 AS string) AS kind")
+    bins = {"x": Bins(edges=(0.0, 999.0, 4000.0)), "kind": Bins(values=("0", "1"))}
+    plan = Plan(["x"], ["kind"], bins, None, "1 day", [], INPUT, "7", "regression")
 
-    cuts = cut(spark.createDataFrame(rows, "x double, kind string, same double"), ["x", "same"], ["kind"])
+    found = {row["column_name"]: row for row in profile(rows, plan).collect()}
 
-    assert cuts["x"].edges == tuple(float(number) for number in range(11))
-    assert cuts["same"].edges == (5.0, 5.0)
-    assert cuts["kind"].values == ("even", "odd")
-    # What is under and over a constant shows, and so does null.
-    assert list(cuts["same"].counts(pd.Series([4.9, 5.0, 5.1, None]))) == [1, 1, 1, 1]
+    x, kind = found["x"], found["kind"]
+    assert (x["count"], x["avg"], x["min"], x["max"]) == (5000, 2499.5, 0.0, 4999.0)
+    assert x["stddev"] == pytest.approx(1443.520003, abs=1e-6)
+    # Under 0; below 999; from there to 4000; over; missing.
+    assert x["bin_counts"] == [0, 999, 3002, 999, 0]
+    assert x["quantiles"] == pytest.approx([250 * step for step in range(21)], abs=25)
+    assert x["distinct_count"] == pytest.approx(5000, rel=0.2)
+    assert [tuple(item) for item in kind["frequent_items"]] == [(str(i), 715 if i < 2 else 714) for i in range(7)]
+    assert (kind["distinct_count"], kind["bin_counts"]) == (7, [715, 715, 3570, 0])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pyspark.sql import DataFrame
 
 from lakeloop.config.references import spine_key
@@ -30,8 +31,9 @@ BASELINE_FILE = "monitoring/baseline.json"
 TRAINING, PROMOTED = "lakeloop.training", "lakeloop.promoted"
 
 
-# From the training rows, the model's columns and the test set's scores (multiclass: none), a reference as plain data.
-Describe = Callable[[DataFrame, Columns, np.ndarray | None], Mapping[str, Any]]
+# From the training rows, those of them that were fitted on, the model's columns and the test set's scores (multiclass:
+# none), a reference as plain data.
+Describe = Callable[[DataFrame, pd.DataFrame, Columns, np.ndarray | None], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ def _log_reference(rows: DataFrame, data: _Data, predictor: Predictor, describe:
 
     training = rows.filter(rows[PART].isin(TRAIN, VALIDATION))
     scores = None if predictor.task == "multiclass" else predictor.scores(data.test.inputs)
-    mlflow.log_dict(dict(describe(training, data.columns, scores)), BASELINE_FILE)
+    mlflow.log_dict(dict(describe(training, data.refit.inputs, data.columns, scores)), BASELINE_FILE)
 
 
 def _log_model(predictor: Predictor, data: _Data) -> str:

@@ -16,6 +16,7 @@ from lakeloop.modelling import metrics
 from lakeloop.modelling.dataset import Columns, Parts
 from lakeloop.modelling.estimators import make, search_space
 from lakeloop.modelling.predictor import Predictor
+from lakeloop.modelling.spark_trials import spark_trials
 from lakeloop.tracking import Trial
 
 
@@ -64,7 +65,9 @@ def search(
         progress(len(losses), metrics.loss(task.metric, min(losses)) if losses else None)
         return False, []
 
-    trials = _spark_trials(spark, parallelism) or Trials()
+    distributed = spark_trials(spark, parallelism)
+    # An empty SparkTrials is false, so it must be compared with None.
+    trials = Trials() if distributed is None else distributed
     for name in ("hyperopt-spark", "hyperopt"):
         logging.getLogger(name).setLevel(logging.ERROR)
     fmin(
@@ -73,6 +76,7 @@ def search(
         algo=tpe.suggest,
         max_evals=max_evals,
         trials=trials,
+        max_queue_len=1 if distributed is None else distributed.parallelism,
         rstate=np.random.default_rng(task.seed),
         show_progressbar=False,
         early_stop_fn=watch,
@@ -105,17 +109,6 @@ def fit(task: Task, params: Mapping[str, Any], rows: Parts, threads: int = 1) ->
 def fit_and_judge(task: Task, params: Mapping[str, Any], rows: Parts, judged: Parts) -> dict[str, float]:
     """The metrics on ``judged`` of a predictor fitted on ``rows``."""
     return metrics.evaluate(task.task, judged.truth, fit(task, params, rows).scores(judged.inputs))
-
-
-def _spark_trials(spark: SparkSession, parallelism: int | str) -> Any | None:
-    """SparkTrials, or None where there is no Spark context (Spark Connect)."""
-    try:
-        cores = spark.sparkContext.defaultParallelism
-    except Exception:
-        return None
-    from hyperopt import SparkTrials
-
-    return SparkTrials(parallelism=cores if parallelism == "auto" else int(parallelism), spark_session=spark)
 
 
 def _broadcast(spark: SparkSession, value: Any) -> Callable[[], Any]:

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 DECILES = [i / 10 for i in range(11)]
 MOST_VALUES = 50
@@ -33,20 +31,24 @@ class Bins:
             return len(self.edges) + 2
         return len(self.values or ()) + 2
 
-    def counts(self, column: pd.Series) -> np.ndarray:
-        """How many of a column's rows are in each bin."""
-        if self.edges is None:
-            codes = pd.Index(self.values or ()).get_indexer(pd.Index(column))
-            bins = np.where(column.isna(), self.size - 1, np.where(codes < 0, self.size - 2, codes))
-        else:
-            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            edges = np.asarray(self.edges)
-            bins = np.searchsorted(edges, numbers, side="right")
-            if len(edges):
-                # The last edge is the reference's maximum and belongs to the bin below it.
-                bins[numbers == edges[-1]] = len(edges) - 1
-            bins[np.isnan(numbers)] = self.size - 1
-        return np.bincount(bins, minlength=self.size).astype(np.int64)
+    def of_numbers(self, numbers: np.ndarray, missing: int) -> np.ndarray:
+        """How many of the ``numbers`` (none of them NaN), and of ``missing`` ones, are in each bin."""
+        edges = np.asarray(self.edges)
+        bins = np.searchsorted(edges, numbers, side="right")
+        if len(edges):
+            # The last edge is the reference's maximum and belongs to the bin below it.
+            bins[numbers == edges[-1]] = len(edges) - 1
+        counts = np.bincount(bins, minlength=self.size).astype(np.int64)
+        counts[-1] += missing
+        return counts
+
+    def of_texts(self, texts: np.ndarray, weights: np.ndarray, missing: int) -> np.ndarray:
+        """How many texts, each as often as its weight says, and ``missing`` ones, are in each bin."""
+        codes = pd.Index(self.values or (), dtype=object).get_indexer(pd.Index(texts, dtype=object))
+        bins = np.where(codes < 0, self.size - 2, codes)
+        counts = np.bincount(bins, weights=weights, minlength=self.size).astype(np.int64)
+        counts[-1] += missing
+        return counts
 
     def as_dict(self) -> dict[str, Any]:
         return {"edges": self.edges} if self.edges is not None else {"values": self.values}
@@ -58,34 +60,18 @@ class Bins:
         return cls(values=tuple(data["values"]))
 
 
-def cut(rows: DataFrame, numeric: Sequence[str], categorical: Sequence[str]) -> dict[str, Bins]:
-    """The bins of each column, from the reference's rows; two actions."""
-    found: dict[str, Bins] = {}
-    if numeric:
-        aggregates = []
-        for number, name in enumerate(numeric):
-            value = F.col(f"`{name}`").cast("double")
-            finite = F.when(~F.isnan(value), value)
-            aggregates.append(F.percentile_approx(finite, DECILES, 1000).alias(str(number)))
-        row = rows.agg(*aggregates).collect()[0]
-        for number, name in enumerate(numeric):
-            found[name] = _numeric(set(row[str(number)] or ()))
-    if categorical:
-        pairs = F.explode(
-            F.array(*[F.struct(F.lit(name).alias("name"), F.col(f"`{name}`").alias("value")) for name in categorical])
-        )
-        counted = (
-            rows.select(pairs.alias("pair")).groupBy("pair.name", "pair.value").count().filter("value IS NOT NULL")
-        )
-        ranked = counted.selectExpr("*", "row_number() OVER (PARTITION BY name ORDER BY count DESC, value) AS rank")
-        top = ranked.filter(f"rank <= {MOST_VALUES}").orderBy("name", "rank").collect()
-        for name in categorical:
-            found[name] = Bins(values=tuple(item["value"] for item in top if item["name"] == name))
+def cut(rows: pd.DataFrame, numeric: Sequence[str], categorical: Sequence[str]) -> dict[str, Bins]:
+    """The bins of each column, from the reference's rows (or a fair sample of them)."""
+    found = {name: cut_values(rows[name].to_numpy(dtype=np.float64, na_value=np.nan)) for name in numeric}
+    for name in categorical:
+        counts = rows[name].value_counts(dropna=True)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+        found[name] = Bins(values=tuple(str(value) for value, _ in ordered[:MOST_VALUES]))
     return found
 
 
 def cut_values(values: np.ndarray) -> Bins:
-    """The bins of numbers in this process (the scores of the test set)."""
+    """The bins of numbers; NaN and infinities make no edge."""
     finite = values[np.isfinite(values)]
     edges = np.unique(np.quantile(finite, DECILES, method="lower")) if len(finite) else np.array([])
     return _numeric(set(edges.tolist()))

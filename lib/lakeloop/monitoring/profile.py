@@ -18,7 +18,6 @@ from lakeloop.monitoring.bins import Bins
 TABLE_ROW = ":table"
 INPUT, BASELINE = "INPUT", "BASELINE"
 GROUP = ("window", "slice_key", "slice_value")
-FREQUENT_ITEMS = 100
 SCORE_BINS = 1000
 
 WINDOW = T.StructType().add("start", "timestamp").add("end", "timestamp")
@@ -94,13 +93,11 @@ def profile(rows: DataFrame, plan: Plan) -> DataFrame:
 
     ``rows`` has the plan's columns and, where predictions are to be judged, `prediction`, `probability`, `_label`.
     """
-    group = [*GROUP, "column_name"]
-    result = statistics.of_columns(_cells(rows, plan), GROUP, plan.numeric, plan.bins)
-    sliced = _sliced(rows, plan)
-    result = _beside(result, _counted(sliced, plan), group)
-    if plan.categorical:
-        result = _beside(result, _frequent_items(sliced, plan, group), group)
-    return _finished(result.unionByName(_table_rows(sliced, plan), allowMissingColumns=True), plan)
+    rows = rows.withColumn("window", window(plan.time, plan.granularity) if plan.time else F.lit(None).cast(WINDOW))
+    if plan.time:
+        rows = rows.filter(F.col(f"`{plan.time}`").isNotNull())
+    cells = statistics.of_columns(rows, plan.numeric, plan.categorical, plan.slices, plan.bins)
+    return _finished(cells.unionByName(_table_rows(_sliced(rows, plan), plan), allowMissingColumns=True), plan)
 
 
 def _beside(left: DataFrame, right: DataFrame, keys: Sequence[str]) -> DataFrame:
@@ -114,57 +111,14 @@ def _beside(left: DataFrame, right: DataFrame, keys: Sequence[str]) -> DataFrame
 
 def _sliced(rows: DataFrame, plan: Plan) -> DataFrame:
     """Each row once for the whole and once for each slicing column."""
-    at = window(plan.time, plan.granularity) if plan.time else F.lit(None).cast(WINDOW)
     nothing = F.lit(None).cast("string")
     slices = [F.struct(nothing.alias("key"), nothing.alias("value"))]
     slices += [
         F.struct(F.lit(name).alias("key"), F.col(f"`{name}`").cast("string").alias("value")) for name in plan.slices
     ]
-    rows = rows.withColumn("window", at)
-    if plan.time:
-        rows = rows.filter(F.col(f"`{plan.time}`").isNotNull())
     return rows.select("*", F.explode(F.array(*slices)).alias("_slice")).select(
         "*", F.col("_slice.key").alias("slice_key"), F.col("_slice.value").alias("slice_value")
     )
-
-
-def _cells(rows: DataFrame, plan: Plan) -> DataFrame:
-    """What the statistics are made from: the group, numbers as double, texts as string."""
-    numbers = [F.col(f"`{name}`").cast("double").alias(name) for name in plan.numeric]
-    texts = [F.col(f"`{name}`").cast("string").alias(name) for name in plan.categorical]
-    return _sliced(rows, plan).select(*GROUP, *numbers, *texts)
-
-
-def _counted(rows: DataFrame, plan: Plan) -> DataFrame:
-    """`distinct_count` (approximate to 5 %) and `num_nan` of each column: one row a group and column."""
-    names = [*plan.numeric, *plan.categorical]
-    aggregates, cells = [], []
-    for number, name in enumerate(names):
-        aggregates.append(F.approx_count_distinct(F.col(f"`{name}`")).alias(f"_d{number}"))
-        nan = F.lit(None).cast("bigint")
-        if name in plan.numeric:
-            aggregates.append(F.count_if(F.isnan(F.col(f"`{name}`").cast("double"))).alias(f"_n{number}"))
-            nan = F.col(f"_n{number}")
-        distinct = F.col(f"_d{number}").alias("distinct_count")
-        cells.append(F.struct(F.lit(name).alias("column_name"), distinct, nan.alias("num_nan")))
-    counted = rows.groupBy(*GROUP).agg(*aggregates)
-    return counted.select(*GROUP, F.explode(F.array(*cells)).alias("cell")).select(*GROUP, "cell.*")
-
-
-def _frequent_items(rows: DataFrame, plan: Plan, group: Sequence[str]) -> DataFrame:
-    """`frequent_items` of the categorical columns: the most frequent texts, the most frequent first."""
-    cells = [
-        F.struct(F.lit(name).alias("column_name"), F.col(f"`{name}`").cast("string").alias("text"))
-        for name in plan.categorical
-    ]
-    long = rows.select(*GROUP, F.explode(F.array(*cells)).alias("cell")).select(*GROUP, "cell.*")
-    counted = long.filter("text IS NOT NULL").groupBy(*group, "text").agg(F.count(F.lit(1)).alias("n"))
-    keys = ", ".join(group)
-    ranked = counted.selectExpr("*", f"row_number() OVER (PARTITION BY {keys} ORDER BY n DESC, text) AS rank")
-    top = ranked.filter(f"rank <= {FREQUENT_ITEMS}").groupBy(*group)
-    listed = top.agg(F.sort_array(F.collect_list(F.struct("rank", "text", "n"))).alias("listed"))
-    items = F.transform("listed", lambda item: F.struct(item["text"].alias("item"), item["n"].alias("count")))
-    return listed.select(*group, items.alias("frequent_items"))
 
 
 def _table_rows(rows: DataFrame, plan: Plan) -> DataFrame:
@@ -227,7 +181,6 @@ def _finished(rows: DataFrame, plan: Plan) -> DataFrame:
             "data_type": F.when(F.col("column_name") != TABLE_ROW, F.element_at(kind, F.col("column_name"))),
         }
     )
-    rows = rows.withColumn("num_nulls", F.col("num_missing") - F.coalesce("num_nan", F.lit(0)))
     rows = rows.withColumns(
         {
             "median": F.get("quantiles", F.lit(len(statistics.QUANTILES) // 2)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from lakeloop.modelling.dataset import Columns
@@ -48,6 +49,7 @@ class Reference:
 
 def reference(
     training: DataFrame,
+    sample: pd.DataFrame,
     columns: Columns,
     slices: Sequence[str],
     granularity: str,
@@ -56,9 +58,10 @@ def reference(
 ) -> Reference:
     """The reference of training rows, and of ``scores`` (probabilities or predictions) where they are given.
 
+    ``sample`` is as much of the training rows as the model was fitted on: the bins are cut from it.
     The scores are those of the test set: the training rows' own would look better than any to come.
     """
-    cuts = bins.cut(training, columns.numeric, columns.categorical)
+    cuts = bins.cut(sample, columns.numeric, columns.categorical)
     plan = profile.Plan(
         columns.numeric, columns.categorical, cuts, None, granularity, slices, profile.BASELINE, "", task
     )
@@ -68,7 +71,7 @@ def reference(
         name = "prediction" if task == "regression" else "probability"
         cuts = {**cuts, name: bins.cut_values(scores)}
         numeric.append(name)
-        judged = training.sparkSession.createDataFrame([(float(score),) for score in scores], f"`{name}` double")
+        judged = training.sparkSession.createDataFrame(pd.DataFrame({name: scores.astype(np.float64)}))
         score_plan = profile.Plan([name], [], {name: cuts[name]}, None, granularity, (), profile.BASELINE, "", task)
         rows = rows.unionByName(profile.profile(judged, score_plan).filter(f"column_name = '{name}'"))
     texts = sorted(row["text"] for row in rows.selectExpr("to_json(struct(*)) AS text").collect())

@@ -6,9 +6,10 @@ import json
 from math import inf, nan
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from lakeloop.monitoring.bins import Bins, cut_values
+from lakeloop.monitoring.bins import Bins, cut, cut_values
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,26 @@ def test_no_number_at_all_leaves_no_edge() -> None:
     bins = cut_values(np.array([nan, nan]))
     assert bins.edges == ()
     assert bins.size == 2  # any number, null
+
+
+def test_bins_are_cut_from_the_rows_of_the_reference() -> None:
+    rows = pd.DataFrame(
+        {
+            "x": [*(float(number) for number in range(11)), nan, None],
+            "kind": [*("odd" if number % 2 else "even" for number in range(11)), "even", None],
+            "same": [5.0] * 12 + [None],
+        }
+    )
+    cuts = cut(rows, ["x", "same"], ["kind"])
+    assert cuts["x"].edges == tuple(float(number) for number in range(11))
+    assert cuts["same"].edges == (5.0, 5.0)
+    assert cuts["kind"].values == ("even", "odd")
+
+
+def test_what_is_under_and_over_a_constant_shows_and_so_does_what_is_missing() -> None:
+    assert list(Bins(edges=(5.0, 5.0)).of_numbers(np.array([4.9, 5.0, 5.1]), missing=2)) == [1, 1, 1, 2]
+
+
+def test_a_text_that_the_reference_did_not_have_is_another() -> None:
+    texts = np.array(["b", "new", "a"], dtype=object)
+    assert list(Bins(values=("a", "b")).of_texts(texts, np.array([3, 4, 1]), missing=2)) == [1, 3, 4, 2]
