@@ -1,0 +1,329 @@
+"""Conservation: every raw record is in silver, superseded, quarantined or dropped by a named rule; nothing vanishes.
+
+Each term is computed apart: the tables are counted, and what they should hold is judged anew from bronze. The keys of
+silver are compared with those that bronze gives, so that two faults of the same size do not hide each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from lakeloop import silver
+from lakeloop.bronze import FILE, INGESTED, MODIFIED
+from lakeloop.config.models import Source
+from lakeloop.derive import ByKey, Derivation
+from lakeloop.errors import LakeloopError
+from lakeloop.governance import files
+from lakeloop.governance.files import Files
+from lakeloop.governance.words import counted
+from lakeloop.quality import FAILED, Expectations
+from lakeloop.silver import ROW_HASH
+from lakeloop.tables import Lakehouse, Table
+
+SAMPLE = 3
+# How a key of silver can differ from what bronze gives, and what that means.
+MISSING, SURPLUS, DIFFERENT, DOUBLED = "missing", "surplus", "different", "doubled"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the rules make of bronze's rows, and what quarantine holds beside that."""
+
+    rows: int
+    kept: int
+    quarantined: int
+    dropped: int
+    dropped_by: dict[str, int]
+    warned_by: dict[str, int]
+    unlike: list[str]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that bronze gives and those of silver: how many, and how many differ in which way, with examples."""
+
+    expected: int
+    differing: dict[str, int] = field(default_factory=dict)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceAudit:
+    """One source's account. ``problems`` are rows that are not accounted for; ``notes`` are worth knowing."""
+
+    source: str
+    version: int
+    bronze: int
+    silver: int
+    superseded: int
+    quarantined: int
+    dropped: int
+    dropped_by: Mapping[str, int]
+    warned_by: Mapping[str, int]
+    files: Files
+    problems: Sequence[str]
+    notes: Sequence[str]
+
+    @property
+    def difference(self) -> int:
+        """How many rows of bronze are nowhere; below zero where rows are too many."""
+        return self.bronze - self.silver - self.superseded - self.quarantined - self.dropped
+
+
+def audit(lakehouse: Lakehouse, name: str, command: str) -> SourceAudit:
+    """The account of one source, at the version of bronze that silver has consumed.
+
+    ``command`` is what a user adds to `lakeloop silver` to mean this use case. LakeloopError where a table is not there
+    or was made by another configuration: then nothing can be compared.
+    """
+    made = {derivation.output.layer: derivation for derivation in silver.derivations(lakehouse.settings, name)}
+    bronze = Table("bronze", name)
+    latest = lakehouse.latest(bronze)
+    if latest is None:
+        raise LakeloopError(f"bronze.{name} is not there yet: run `lakeloop run {command}` first.")
+    consumed = {layer: _consumed(lakehouse, derivation, bronze, command) for layer, derivation in made.items()}
+    version = consumed["silver"]
+
+    source = lakehouse.settings.pipeline.sources[name]
+    raw, rows = _at(lakehouse, bronze, version, latest.version), lakehouse.read(Table("silver", name))
+    held = lakehouse.read(Table("quarantine", name))
+    identity = made["silver"].identity
+    assert isinstance(identity, ByKey)
+    if consumed["quarantine"] == version:
+        judged = judge(raw, held, source)
+    else:
+        # A run was stopped between the two tables: each is compared with the rows that it has seen.
+        judged = judge(raw, None, source)
+        seen = _at(lakehouse, bronze, consumed["quarantine"], latest.version)
+        judged.unlike.extend(judge(seen, held, source).unlike)
+    keys = compare_keys(raw, rows, source, identity.key)
+    found = SourceAudit(
+        name,
+        version,
+        raw.count(),
+        rows.count(),
+        judged.kept - keys.expected,
+        held.count() if consumed["quarantine"] == version else judged.quarantined,
+        judged.dropped,
+        judged.dropped_by,
+        judged.warned_by,
+        files.look(lakehouse, name, lakehouse.read(bronze)),
+        (),
+        (),
+    )
+    return with_findings(found, judged, keys, latest.version, consumed, command)
+
+
+def _at(lakehouse: Lakehouse, table: Table, version: int, latest: int) -> DataFrame:
+    """The table as of a version; its newest is read without travelling, which takes a second."""
+    return lakehouse.read(table, None if version == latest else version)
+
+
+def _consumed(lakehouse: Lakehouse, derivation: Derivation, bronze: Table, command: str) -> int:
+    """The version of bronze that the table has consumed."""
+    known = lakehouse.last_progress(derivation.output)
+    mend = f"run `lakeloop silver {command}`, then audit"
+    if known is None:
+        raise LakeloopError(f"{derivation.output} is not there yet: {mend}.")
+    consumed = known[1].get("consumed")
+    if not isinstance(consumed, dict) or str(bronze) not in consumed:
+        raise LakeloopError(f"{derivation.output} has no record of what it was made from: {mend}.")
+    if known[1].get("fingerprint") != derivation.fingerprint:
+        raise LakeloopError(
+            f"{derivation.output} was made by another configuration of sources.{bronze.name} than the present one, so "
+            f"its rows cannot be compared: {mend}."
+        )
+    return int(consumed[str(bronze)])
+
+
+def judge(bronze: DataFrame, quarantine: DataFrame | None, source: Source) -> Judged:
+    """Counts bronze's rows by what the rules say, and compares those to be quarantined with ``quarantine``, file by
+    file and rule by rule; one action over bronze."""
+    rules = silver.expectations(bronze, source)
+    rows = silver.judged(bronze, source).groupBy(FILE, FAILED).agg(F.count(F.lit(1)).alias("raw"))
+    rows = rows.withColumn("held", F.lit(0).cast("bigint"))
+    if quarantine is not None:
+        held = quarantine.groupBy(FILE, FAILED).agg(
+            F.lit(0).cast("bigint").alias("raw"), F.count(F.lit(1)).alias("held")
+        )
+        rows = rows.unionByName(held).groupBy(FILE, FAILED).agg(F.sum("raw").alias("raw"), F.sum("held").alias("held"))
+    wanted = F.when(rules.quarantined(), F.col("raw")).otherwise(0)
+    off = (F.col("held") - wanted) if quarantine is not None else F.lit(0)
+    groups = (
+        rows.withColumn("off", off)
+        .groupBy(FAILED)
+        .agg(
+            F.sum("raw").alias("raw"),
+            F.sum(F.when(F.col("off") < 0, -F.col("off")).otherwise(0)).alias("lacking"),
+            F.sum(F.when(F.col("off") > 0, F.col("off")).otherwise(0)).alias("surplus"),
+            F.max_by(FILE, -F.col("off")).alias("lacking_in"),
+            F.max_by(FILE, "off").alias("surplus_in"),
+        )
+        .select(
+            FAILED,
+            "raw",
+            "lacking",
+            "surplus",
+            "lacking_in",
+            "surplus_in",
+            rules.kept().alias("kept"),
+            rules.quarantined().alias("out"),
+            rules.dropped().alias("dropped"),
+        )
+        .collect()
+    )
+
+    def total(flag: str) -> int:
+        return sum(row["raw"] for row in groups if row[flag])
+
+    def by_rule(flag: str, otherwise: str) -> dict[str, int]:
+        found = {
+            rule: sum(row["raw"] for row in groups if row[flag] and rule in row[FAILED])
+            for rule, spec in source.expect.items()
+            if spec.otherwise == otherwise
+        }
+        return {rule: count for rule, count in found.items() if count}
+
+    unlike = []
+    for row in sorted(groups, key=lambda row: row[FAILED]):
+        broken = ", ".join(row[FAILED]) or "no rule"
+        if row["lacking"]:
+            unlike.append(f"lacks {counted(row['lacking'], 'row')} ({broken}), such as of {row['lacking_in']}")
+        if row["surplus"]:
+            unlike.append(f"has {counted(row['surplus'], 'row')} too many ({broken}), such as of {row['surplus_in']}")
+    return Judged(
+        sum(row["raw"] for row in groups), total("kept"), total("out"), total("dropped"),
+        by_rule("dropped", "drop"), by_rule("kept", "warn"), unlike,
+    )  # fmt: skip
+
+
+def compare_keys(bronze: DataFrame, table: DataFrame, source: Source, key: Sequence[str]) -> Keys:
+    """The keys and values that bronze's rows give, against silver's; one action, and one a way of differing."""
+    columns = [column for column in table.columns if column not in (FILE, MODIFIED, INGESTED, ROW_HASH)]
+    compared = _newest(bronze, source, key, columns).join(_present(table, key, columns), list(key), "full")
+    compared = compared.withColumn("differs", _differs())
+    groups = compared.groupBy("differs").agg(F.count("versions").alias("given"), F.count(F.lit(1)).alias("keys"))
+    rows = groups.collect()
+    differing = {row["differs"]: row["keys"] for row in rows if row["differs"] is not None}
+    samples = {
+        kind: [
+            ", ".join(f"{column}={row[column]}" for column in key)
+            for row in compared.filter(F.col("differs") == kind)
+            .select(*[f"`{name}`" for name in key])
+            .limit(SAMPLE)
+            .collect()
+        ]
+        for kind in differing
+    }
+    return Keys(sum(row["given"] for row in rows), differing, samples)
+
+
+def _newest(bronze: DataFrame, source: Source, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
+    """One row a key that the rules keep: the key, `versions` bigint and `wanted`, a hash of the newest one's values."""
+    rules: Expectations = silver.expectations(bronze, source)
+    rows = silver.judged(bronze, source).filter(rules.kept())
+    rows = rows.withColumn(ROW_HASH, F.xxhash64(*[f"`{column}`" for column in columns]))
+    order = dict.fromkeys((*source.latest_by, MODIFIED, FILE, ROW_HASH))
+    newest = F.max(F.struct(*[F.col(f"`{column}`") for column in order]))
+    return rows.groupBy(*[F.col(f"`{column}`") for column in key]).agg(
+        F.count(F.lit(1)).alias("versions"), newest.getField(ROW_HASH).alias("wanted")
+    )
+
+
+def _present(table: DataFrame, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
+    """One row a key of silver: the key, `copies` bigint and `found`, a hash of its values."""
+    values = F.xxhash64(*[F.col(f"`{column}`") for column in columns])
+    return table.groupBy(*[F.col(f"`{column}`") for column in key]).agg(
+        F.count(F.lit(1)).alias("copies"), F.max(values).alias("found")
+    )
+
+
+def _differs() -> Column:
+    return (
+        F.when(F.col("copies").isNull(), MISSING)
+        .when(F.col("versions").isNull(), SURPLUS)
+        .when(F.col("copies") > 1, DOUBLED)
+        .when(F.col("wanted") != F.col("found"), DIFFERENT)
+    )
+
+
+def with_findings(
+    found: SourceAudit, judged: Judged, keys: Keys, newest: int, consumed: Mapping[str, int], command: str
+) -> SourceAudit:
+    """The account with what is wrong in it and what is worth knowing, in words."""
+    name = found.source
+    problems = []
+    if judged.rows != found.bronze:
+        problems.append(
+            f"bronze.{name} has {found.bronze:,} rows, but its columns' expressions give {judged.rows:,}: an "
+            "expression must give one value a row"
+        )
+    if found.difference:
+        problems.append(
+            f"{found.bronze:,} rows in bronze, but {found.silver:,} in silver, {found.superseded:,} superseded, "
+            f"{found.quarantined:,} quarantined and {found.dropped:,} dropped: "
+            + (f"{found.difference:,} nowhere" if found.difference > 0 else f"{-found.difference:,} too many")
+        )
+    words = {
+        MISSING: "missing in silver",
+        SURPLUS: "in silver that bronze does not give",
+        DIFFERENT: "with other values in silver than in their newest version in bronze",
+        DOUBLED: "in silver more than once",
+    }
+    problems += [
+        f"{counted(keys.differing[kind], 'key')} {what}: {'; '.join(keys.samples[kind])}"
+        for kind, what in words.items()
+        if kind in keys.differing
+    ]
+    problems += [f"quarantine.{name} {what}" for what in judged.unlike]
+    notes = [
+        f"{layer}.{name} is behind bronze (version {version} of {newest}): run `lakeloop silver {command}`"
+        for layer, version in consumed.items()
+        if version != newest
+    ]
+    advice = {
+        "waiting": f"not ingested yet (run `lakeloop bronze {command}`)",
+        "empty": "without a row",
+        "changed": "written anew after being read (a name is read once: deliver the new content under a new one)",
+    }
+    notes += [
+        f"{counted(found.files.count(state), 'file')} {what}: {found.files.examples[state]}"
+        for state, what in advice.items()
+        if found.files.count(state)
+    ]
+    return SourceAudit(**{**vars(found), "problems": tuple(problems), "notes": tuple(notes)})
+
+
+def plain(found: SourceAudit) -> dict[str, object]:
+    """An account as plain data."""
+    return {**vars(found), "files": vars(found.files), "difference": found.difference}
+
+
+def show(console: Console, accounts: Sequence[SourceAudit]) -> None:
+    """One line a source, then the rules that dropped or warned, then what is worth knowing."""
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("source", no_wrap=True)
+    for title in ("files", "bronze", "silver", "superseded", "quarantined", "dropped", "difference"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    for found in accounts:
+        ingested = sum(found.files.count(state) for state in ("ingested", "changed", "removed"))
+        numbers = (ingested, found.bronze, found.silver, found.superseded, found.quarantined, found.dropped)
+        grid.add_row(
+            found.source,
+            *[f"{number:,}" for number in numbers],
+            f"[red]{found.difference:,}[/]" if found.problems else "[green]0[/]",
+        )
+    console.print(grid)
+    for found in accounts:
+        for what, counts in (("dropped", found.dropped_by), ("kept with a warning", found.warned_by)):
+            for rule, count in counts.items():
+                console.print(f"  {found.source}: {counted(count, 'row')} {what} by {escape(rule)}")
+        for note in found.notes:
+            console.print(f"  [yellow]note[/] {found.source}: {escape(note)}")
