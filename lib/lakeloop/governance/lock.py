@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lakeloop.config import Settings
-from lakeloop.errors import LakeloopError
+from lakeloop.errors import LakeloopError, MachineError
 
 LOCK = ".lock"
 
@@ -26,9 +26,13 @@ def alone(settings: Settings, now: datetime, wait: bool, say: Callable[[str], No
     if file is None:
         yield
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Opened to append: whoever only looks must not wipe out what the holder has written.
-    with file.open("a+", encoding="utf-8") as held:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Opened to append: whoever only looks must not wipe out what the holder has written.
+        opened = file.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise MachineError(f"{file} cannot be written: {error.strerror}.") from error
+    with opened as held:
         if not _take(held.fileno(), wait=False):
             held.seek(0)
             other = f"{settings.pipeline.pipeline} is being run already ({held.read().strip() or 'starting'})"
