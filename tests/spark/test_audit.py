@@ -100,7 +100,7 @@ def test_a_key_that_is_there_twice_is_seen(use_case: MakeUseCase) -> None:
 
     found = audit.compare_keys(rows, table.unionByName(table.filter("id = 4")), source, ["id"])
 
-    assert (found.expected, found.differing, found.samples) == (2, {"doubled": 1}, {"doubled": ["id=4"]})
+    assert (found.expected, found.rows, found.differing, found.samples) == (2, 3, {"doubled": 1}, {"doubled": ["id=4"]})
 
 
 def test_quarantine_is_compared_rule_by_rule_and_file_by_file(use_case: MakeUseCase) -> None:
@@ -113,7 +113,7 @@ def test_quarantine_is_compared_rule_by_rule_and_file_by_file(use_case: MakeUseC
 
     found = audit.judge(rows, held, source)
 
-    assert (found.rows, found.kept, found.quarantined, found.dropped) == (3, 0, 3, 0)
+    assert (found.rows, found.kept, found.quarantined, found.dropped, found.held) == (3, 0, 3, 0, 3)
     assert found.unlike == [
         "lacks 2 rows (total_is_positive), such as of file2.csv",
         "has 2 rows too many (total_is_positive), such as of file1.csv",

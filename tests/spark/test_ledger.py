@@ -66,7 +66,7 @@ def test_a_run_is_written_down_and_a_changed_configuration_is_told(use_case: Mak
         '  sources.orders.columns.total: "double" → "int"',
     ]
     assert [(item.table, item.action, item.why) for item in plan.plan(changed)] == [
-        ("bronze.orders", "nothing", ""),
+        ("bronze.orders", "look", "the source keeps no log of what was read"),
         ("quarantine.orders", "rebuild", "its definition changed"),
         ("silver.orders", "rebuild", "its definition changed"),
         ("gold.sales", "create", "it is not there yet"),

@@ -11,35 +11,38 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
 from lakeloop import silver
-from lakeloop.bronze import FILE, INGESTED, MODIFIED
 from lakeloop.config.models import Source
 from lakeloop.derive import ByKey, Derivation
 from lakeloop.errors import LakeloopError
 from lakeloop.governance import files
 from lakeloop.governance.files import Files
 from lakeloop.governance.words import counted
-from lakeloop.quality import FAILED, Expectations
-from lakeloop.silver import ROW_HASH
+from lakeloop.quality import FAILED
+from lakeloop.silver import FILE, INGESTED, MODIFIED, ROW_HASH
 from lakeloop.tables import Lakehouse, Table
 
 SAMPLE = 3
+# What silver has beside the configured columns: a row that came again may have others of these, and nothing is lost.
+OWN = (FILE, MODIFIED, INGESTED, ROW_HASH)
 # How a key of silver can differ from what bronze gives, and what that means.
 MISSING, SURPLUS, DIFFERENT, DOUBLED = "missing", "surplus", "different", "doubled"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What the rules make of bronze's rows, and what quarantine holds beside that."""
+    """What the rules make of bronze's rows, and what quarantine holds: ``held`` rows, ``unlike`` where it differs."""
 
     rows: int
     kept: int
     quarantined: int
     dropped: int
+    held: int
     dropped_by: dict[str, int]
     warned_by: dict[str, int]
     unlike: list[str]
@@ -47,9 +50,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys that bronze gives and those of silver: how many, and how many differ in which way, with examples."""
+    """The keys that bronze gives (``expected``) against silver's ``rows``: how many differ in which way, examples."""
 
     expected: int
+    rows: int
     differing: dict[str, int] = field(default_factory=dict)
     samples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -108,9 +112,9 @@ def audit(lakehouse: Lakehouse, name: str, command: str) -> SourceAudit:
         name,
         version,
         raw.count(),
-        rows.count(),
+        keys.rows,
         judged.kept - keys.expected,
-        held.count() if consumed["quarantine"] == version else judged.quarantined,
+        judged.held if consumed["quarantine"] == version else judged.quarantined,
         judged.dropped,
         judged.dropped_by,
         judged.warned_by,
@@ -146,39 +150,7 @@ def _consumed(lakehouse: Lakehouse, derivation: Derivation, bronze: Table, comma
 def judge(bronze: DataFrame, quarantine: DataFrame | None, source: Source) -> Judged:
     """Counts bronze's rows by what the rules say, and compares those to be quarantined with ``quarantine``, file by
     file and rule by rule; one action over bronze."""
-    rules = silver.expectations(bronze, source)
-    rows = silver.judged(bronze, source).groupBy(FILE, FAILED).agg(F.count(F.lit(1)).alias("raw"))
-    rows = rows.withColumn("held", F.lit(0).cast("bigint"))
-    if quarantine is not None:
-        held = quarantine.groupBy(FILE, FAILED).agg(
-            F.lit(0).cast("bigint").alias("raw"), F.count(F.lit(1)).alias("held")
-        )
-        rows = rows.unionByName(held).groupBy(FILE, FAILED).agg(F.sum("raw").alias("raw"), F.sum("held").alias("held"))
-    wanted = F.when(rules.quarantined(), F.col("raw")).otherwise(0)
-    off = (F.col("held") - wanted) if quarantine is not None else F.lit(0)
-    groups = (
-        rows.withColumn("off", off)
-        .groupBy(FAILED)
-        .agg(
-            F.sum("raw").alias("raw"),
-            F.sum(F.when(F.col("off") < 0, -F.col("off")).otherwise(0)).alias("lacking"),
-            F.sum(F.when(F.col("off") > 0, F.col("off")).otherwise(0)).alias("surplus"),
-            F.max_by(FILE, -F.col("off")).alias("lacking_in"),
-            F.max_by(FILE, "off").alias("surplus_in"),
-        )
-        .select(
-            FAILED,
-            "raw",
-            "lacking",
-            "surplus",
-            "lacking_in",
-            "surplus_in",
-            rules.kept().alias("kept"),
-            rules.quarantined().alias("out"),
-            rules.dropped().alias("dropped"),
-        )
-        .collect()
-    )
+    groups = _by_rules(bronze, quarantine, source).collect()
 
     def total(flag: str) -> int:
         return sum(row["raw"] for row in groups if row[flag])
@@ -199,18 +171,55 @@ def judge(bronze: DataFrame, quarantine: DataFrame | None, source: Source) -> Ju
         if row["surplus"]:
             unlike.append(f"has {counted(row['surplus'], 'row')} too many ({broken}), such as of {row['surplus_in']}")
     return Judged(
-        sum(row["raw"] for row in groups), total("kept"), total("out"), total("dropped"),
-        by_rule("dropped", "drop"), by_rule("kept", "warn"), unlike,
-    )  # fmt: skip
+        sum(row["raw"] for row in groups),
+        total("kept"),
+        total("out"),
+        total("dropped"),
+        sum(row["held"] for row in groups),
+        by_rule("dropped", "drop"),
+        by_rule("kept", "warn"),
+        unlike,
+    )
+
+
+def _by_rules(bronze: DataFrame, quarantine: DataFrame | None, source: Source) -> DataFrame:
+    """One row a set of rules that rows break: `_failed_rules`, `raw` rows in bronze, `held` rows in quarantine; over
+    the files, how many rows quarantine is `lacking` and has in `surplus`, and a file of each (`lacking_in`,
+    `surplus_in`); and whether such rows are `kept`, `out` (to be quarantined) or `dropped`."""
+    rules = silver.expectations(bronze, source)
+    none, rows = F.lit(0).cast("bigint"), F.count(F.lit(1))
+    counts = silver.judged(bronze, source).groupBy(FILE, FAILED).agg(rows.alias("raw"), none.alias("held"))
+    off = F.lit(0)
+    if quarantine is not None:
+        held = quarantine.groupBy(FILE, FAILED).agg(none.alias("raw"), rows.alias("held"))
+        sums = F.sum("raw").alias("raw"), F.sum("held").alias("held")
+        counts = counts.unionByName(held).groupBy(FILE, FAILED).agg(*sums)
+        off = F.col("held") - F.when(rules.quarantined(), F.col("raw")).otherwise(0)
+    return (
+        counts.withColumn("off", off)
+        .groupBy(FAILED)
+        .agg(
+            F.sum("raw").alias("raw"),
+            F.sum("held").alias("held"),
+            F.sum(F.greatest(-F.col("off"), F.lit(0))).alias("lacking"),
+            F.sum(F.greatest("off", F.lit(0))).alias("surplus"),
+            F.min_by(FILE, "off").alias("lacking_in"),
+            F.max_by(FILE, "off").alias("surplus_in"),
+        )
+        .select("*", rules.kept().alias("kept"), rules.quarantined().alias("out"), rules.dropped().alias("dropped"))
+    )
 
 
 def compare_keys(bronze: DataFrame, table: DataFrame, source: Source, key: Sequence[str]) -> Keys:
     """The keys and values that bronze's rows give, against silver's; one action, and one a way of differing."""
-    columns = [column for column in table.columns if column not in (FILE, MODIFIED, INGESTED, ROW_HASH)]
+    columns = [item for item in table.schema if item.name not in OWN]
     compared = _newest(bronze, source, key, columns).join(_present(table, key, columns), list(key), "full")
     compared = compared.withColumn("differs", _differs())
-    groups = compared.groupBy("differs").agg(F.count("versions").alias("given"), F.count(F.lit(1)).alias("keys"))
-    rows = groups.collect()
+    rows = (
+        compared.groupBy("differs")
+        .agg(F.count("versions").alias("given"), F.count(F.lit(1)).alias("keys"), F.sum("copies").alias("rows"))
+        .collect()
+    )
     differing = {row["differs"]: row["keys"] for row in rows if row["differs"] is not None}
     samples = {
         kind: [
@@ -222,27 +231,34 @@ def compare_keys(bronze: DataFrame, table: DataFrame, source: Source, key: Seque
         ]
         for kind in differing
     }
-    return Keys(sum(row["given"] for row in rows), differing, samples)
+    return Keys(sum(row["given"] for row in rows), sum(row["rows"] or 0 for row in rows), differing, samples)
 
 
-def _newest(bronze: DataFrame, source: Source, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
+def _newest(bronze: DataFrame, source: Source, key: Sequence[str], columns: Sequence[T.StructField]) -> DataFrame:
     """One row a key that the rules keep: the key, `versions` bigint and `wanted`, a hash of the newest one's values."""
-    rules: Expectations = silver.expectations(bronze, source)
-    rows = silver.judged(bronze, source).filter(rules.kept())
-    rows = rows.withColumn(ROW_HASH, F.xxhash64(*[f"`{column}`" for column in columns]))
     order = dict.fromkeys((*source.latest_by, MODIFIED, FILE, ROW_HASH))
-    newest = F.max(F.struct(*[F.col(f"`{column}`") for column in order]))
+    rows = silver.kept(bronze, source).withColumn("_values", _values(columns))
+    newest = F.max(F.struct(*[F.col(f"`{column}`") for column in order], "_values"))
     return rows.groupBy(*[F.col(f"`{column}`") for column in key]).agg(
-        F.count(F.lit(1)).alias("versions"), newest.getField(ROW_HASH).alias("wanted")
+        F.count(F.lit(1)).alias("versions"), newest.getField("_values").alias("wanted")
     )
 
 
-def _present(table: DataFrame, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
+def _present(table: DataFrame, key: Sequence[str], columns: Sequence[T.StructField]) -> DataFrame:
     """One row a key of silver: the key, `copies` bigint and `found`, a hash of its values."""
-    values = F.xxhash64(*[F.col(f"`{column}`") for column in columns])
     return table.groupBy(*[F.col(f"`{column}`") for column in key]).agg(
-        F.count(F.lit(1)).alias("copies"), F.max(values).alias("found")
+        F.count(F.lit(1)).alias("copies"), F.max(_values(columns)).alias("found")
     )
+
+
+def _values(columns: Sequence[T.StructField]) -> Column:
+    """A hash of a row's values; Spark hashes no maps, so what is nested is hashed as JSON."""
+    nested = (T.StructType, T.ArrayType, T.MapType)
+    parts = []
+    for item in columns:
+        column = F.col(f"`{item.name}`")
+        parts.append(F.to_json(F.struct(column)) if isinstance(item.dataType, nested) else column)
+    return F.xxhash64(*parts)
 
 
 def _differs() -> Column:

@@ -8,7 +8,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakeloop.bronze import FILE, MODIFIED, checkpoint
+from lakeloop.bronze import checkpoint
+from lakeloop.silver import FILE, MODIFIED
 from lakeloop.tables import Lakehouse
 
 _NO_FILES = "_source_file string, _source_modified_at timestamp"
@@ -34,11 +35,14 @@ class Files:
 
 
 def look(lakehouse: Lakehouse, name: str, bronze: DataFrame) -> Files:
-    """The states of a source's files; one action. ``bronze`` is the source's bronze table."""
+    """The states of a source's files; one action. ``bronze`` is the source's bronze table. Where the source keeps no
+    log of files (it is a table, or its checkpoint is gone), just those in bronze are counted."""
     settings = lakehouse.settings
     source = settings.pipeline.sources[name]
     landed = _landed(lakehouse.spark, settings.raw_files(source.path), source.options)
     taken = _taken(lakehouse.spark, f"{checkpoint(settings, name)}/sources/0")
+    if taken is None:
+        return Files({"ingested": bronze.select(FILE).distinct().count()})
     counted = (
         states(landed, taken, bronze)
         .groupBy("state")
@@ -79,12 +83,15 @@ def _one_way_written() -> Column:
     return F.regexp_replace(FILE, "^file:/+", "file:///")
 
 
-def waiting(lakehouse: Lakehouse, name: str) -> int:
-    """How many files the next run of bronze would take; one action."""
+def waiting(lakehouse: Lakehouse, name: str, exists: bool) -> int | None:
+    """How many files the next run of bronze would take, or None where that cannot be told before it reads: bronze
+    ``exists``, but the source keeps no log of files. One action."""
     settings = lakehouse.settings
     source = settings.pipeline.sources[name]
     landed = _landed(lakehouse.spark, settings.raw_files(source.path), source.options)
     taken = _taken(lakehouse.spark, f"{checkpoint(settings, name)}/sources/0")
+    if taken is None:
+        return None if exists else landed.count()
     landed, taken = (rows.select(_one_way_written().alias(FILE)) for rows in (landed, taken))
     return landed.join(taken, FILE, "left_anti").count()
 
@@ -103,13 +110,14 @@ def _landed(spark: SparkSession, path: str, options: dict[str, str | int | float
         raise
 
 
-def _taken(spark: SparkSession, log: str) -> DataFrame:
-    """The files that the file source has noted as taken: `_source_file`. Its log has a JSON document a line."""
+def _taken(spark: SparkSession, log: str) -> DataFrame | None:
+    """The files that the file source has noted as taken: `_source_file`; None where there is no such log. It has a JSON
+    document a line."""
     try:
         lines = spark.read.text(log)
     except AnalysisException as error:
         if (error.getCondition() or "").startswith("PATH_NOT_FOUND"):
-            return spark.createDataFrame([], _NO_FILES).select(FILE)
+            return None
         raise
     return lines.select(F.get_json_object("value", "$.path").alias(FILE)).filter(F.col(FILE).isNotNull())
 

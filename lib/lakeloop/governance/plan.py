@@ -24,8 +24,8 @@ COLOURS = {NOTHING: "dim", "rebuild": "yellow", "wait": "dim"}
 
 @dataclass(frozen=True)
 class Planned:
-    """What a run would do to one table or model: nothing, create, update, rebuild, train, or wait (for what is not
-    there yet)."""
+    """What a run would do to one table or model: nothing, create, update, rebuild, train, look (whether there is news)
+    or wait (for what is not there yet)."""
 
     stage: str
     table: str
@@ -51,11 +51,13 @@ def plan(run: Run) -> list[Planned]:
 
 def _bronze(run: Run, name: str) -> Planned:
     table = Table("bronze", name)
-    waiting = files.waiting(run.lakehouse, name)
-    why = counted(waiting, "new file")
-    if run.engine.latest(table) is None:
-        return Planned("bronze", str(table), "create" if waiting else "wait", why if waiting else "no raw file")
-    return Planned("bronze", str(table), "update" if waiting else NOTHING, why if waiting else "")
+    exists = run.engine.latest(table) is not None
+    waiting = files.waiting(run.lakehouse, name, exists)
+    if waiting is None:
+        return Planned("bronze", str(table), "look", "the source keeps no log of what was read")
+    if not waiting:
+        return Planned("bronze", str(table), NOTHING if exists else "wait", "" if exists else "no raw file")
+    return Planned("bronze", str(table), "update" if exists else "create", counted(waiting, "new file"))
 
 
 def _train(run: Run, changing: dict[str, str]) -> Planned:

@@ -13,13 +13,13 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from lakeloop import silver
-from lakeloop.bronze import CORRUPT, FILE, INGESTED, METADATA
 from lakeloop.config import sql
 from lakeloop.config.models import BARE_TYPE, Source
 from lakeloop.errors import LakeloopError
 from lakeloop.governance.words import counted
 from lakeloop.pipeline import Run
 from lakeloop.quality import FAILED
+from lakeloop.silver import CORRUPT, FILE, INGESTED, METADATA
 from lakeloop.tables import Lakehouse, Table
 
 LONGEST = 40
@@ -184,7 +184,7 @@ def plain(found: Quarantine) -> dict[str, object]:
 def judge_again(quarantined: DataFrame, source: Source) -> list[Judgement]:
     """What the rules of ``source`` make of rows that were quarantined: all of them first, then by the rule that they
     broke; one action."""
-    before = "_broke"
+    before = "lakeloop_broke"
     bronze = quarantined.drop(FAILED)
     rules = silver.expectations(bronze, source)
     # Judging gives its own columns alone, so what a row broke before travels as one of bronze's.
