@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from pyspark.errors import PySparkException
@@ -32,8 +32,8 @@ LONGEST = 500
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger: a stage (``table`` is None, and the configuration is there in full) or a table or model
-    that it wrote. ``result`` is succeeded, refused (by the gate) or failed."""
+    """A line of the ledger: a stage (``table`` is None) or a table or model that it wrote. ``result`` is succeeded,
+    refused (by the gate) or failed; ``configuration`` is there in full on a run's first line."""
 
     run_id: str
     stage: str
@@ -88,7 +88,7 @@ def entries(
         if step.what and not changed(step):
             continue
         pieces = [other for other in steps if other.stage == step.stage and other.what]
-        values = _piece(step, trained_on) if step.what else _stage(step, pieces, text)
+        values = _piece(step, trained_on) if step.what else _stage(step, pieces)
         found.append(
             Entry(
                 run_id=run_id,
@@ -98,6 +98,7 @@ def entries(
                 user=user,
                 code_version=__version__,
                 configuration_hash=short,
+                configuration=None if found else text,
                 **values,
             )
         )
@@ -111,7 +112,7 @@ def changed(step: Step) -> bool:
     return step.result is not None and step.result.action != "unchanged"
 
 
-def _stage(step: Step, pieces: Sequence[Step], text: str) -> dict[str, Any]:
+def _stage(step: Step, pieces: Sequence[Step]) -> dict[str, Any]:
     written = [piece for piece in pieces if changed(piece)]
     refused = any(isinstance(piece.result, Trained) and not piece.result.promoted for piece in written)
     return {
@@ -123,14 +124,13 @@ def _stage(step: Step, pieces: Sequence[Step], text: str) -> dict[str, Any]:
         "action": "changed" if written else "unchanged",
         "result": "failed" if step.error else "refused" if refused else "succeeded",
         "error": told(step.error) if step.error else None,
-        "configuration": text,
     }
 
 
 def _piece(step: Step, trained_on: Mapping[str, int]) -> dict[str, Any]:
     result = step.result
     assert result is not None
-    common: dict[str, Any] = {"rows_out": None, "result": "succeeded", "error": None, "configuration": None}
+    common: dict[str, Any] = {"rows_out": None, "result": "succeeded", "error": None}
     if isinstance(result, Trained):
         return common | {
             "table": result.version.name,
@@ -215,10 +215,12 @@ def last_runs(lakehouse: Lakehouse, most: int) -> list[RunEntry]:
             F.max("error").alias("error"),
         )
     )
-    return [
-        RunEntry(**{**row.asDict(), "stages": [stage["stage"] for stage in row["stages"]]})
-        for row in runs.orderBy(F.col("started").desc()).limit(most).collect()
-    ]
+    found = [row.asDict() for row in runs.orderBy(F.col("started").desc()).limit(most).collect()]
+    for run in found:
+        run["stages"] = [stage["stage"] for stage in run["stages"]]
+        # Spark hands out local times without a zone.
+        run |= {name: run[name].astimezone(timezone.utc) for name in ("started", "finished")}
+    return [RunEntry(**run) for run in found]
 
 
 def configuration_of(lakehouse: Lakehouse, run_id: str) -> dict[str, Any] | None:

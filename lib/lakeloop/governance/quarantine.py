@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -98,8 +98,9 @@ def reasons(rows: DataFrame, source: Source) -> list[Reason]:
             row["rule"],
             source.expect[row["rule"]].rule if row["rule"] in source.expect else "",
             row["rows"],
-            row["first"],
-            row["last"],
+            # Spark hands out local times without a zone.
+            row["first"].astimezone(timezone.utc),
+            row["last"].astimezone(timezone.utc),
         )
         for row in found
     ]
@@ -208,7 +209,7 @@ def show(console: Console, found: Sequence[Quarantine]) -> None:
             continue
         grid = Grid(box=None, pad_edge=False, header_style="bold")
         grid.add_column("  rule", no_wrap=True)
-        for title in ("rows", "first", "last"):
+        for title in ("rows", "first (UTC)", "last (UTC)"):
             grid.add_column(title, justify="right", no_wrap=True)
         grid.add_column("condition")
         for reason in item.reasons:

@@ -54,8 +54,8 @@ def test_a_stage_and_each_table_that_it_wrote_are_lines(conf: Folder) -> None:
         "run-1", "ann", NOON + timedelta(minutes=1), NOON + timedelta(minutes=2),
     )  # fmt: skip
     assert (model.versions_read, model.version_written, model.rows_in) == ({"features.sales": 2}, 4, 70)
-    assert orders.configuration is None and silver.configuration is not None
-    assert json.loads(silver.configuration)["sources"]["orders"]["key"] == ["order_id"]
+    assert silver.configuration is None and orders.configuration is not None
+    assert json.loads(orders.configuration)["sources"]["orders"]["key"] == ["order_id"]
     assert orders.configuration_hash == silver.configuration_hash
     other = entries(steps, conf.settings(("amount: double", "amount: int")), "run-2", "ann", {})
     assert other[0].configuration_hash != orders.configuration_hash
