@@ -9,7 +9,7 @@ import pytest
 from conftest import MakeUseCase, UseCase
 
 from lakeloop.errors import DefinitionChanged
-from lakeloop.governance import ledger, lineage, plan
+from lakeloop.governance import ledger, lineage, plan, quarantine
 from lakeloop.pipeline import Run
 from lakeloop.report import Reporter
 
@@ -75,6 +75,10 @@ def test_a_run_is_written_down_and_a_changed_configuration_is_told(use_case: Mak
         ("score", "wait", "there is no champion yet"),
         ("monitor", "wait", "there is no champion yet"),
     ]
+
+    replayed = quarantine.replayed(changed, "orders", dry_run=False)
+    assert (replayed.counts[0], replayed.changed, replayed.after) == (quarantine.Judgement("", 0, 0, 0), True, 0)
+    assert changed.changed_definitions(("silver",)) == {}
 
 
 def test_a_run_does_not_fail_where_its_ledger_cannot_be_written(

@@ -83,7 +83,7 @@ def entries(
         return []
     plain = configuration(settings)
     text, short = json.dumps(plain, sort_keys=True), settings.fingerprint(plain)
-    found = []
+    found: list[Entry] = []
     for step in steps:
         if step.what and not changed(step):
             continue

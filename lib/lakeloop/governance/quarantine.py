@@ -173,7 +173,8 @@ def replayed(run: Run, name: str, dry_run: bool) -> Replay:
     counts = judge_again(held, source)
     if dry_run:
         return Replay(name, counts, False, None)
-    changed = any(outcome.action != "unchanged" for outcome in run.silver_of(name))
+    outcomes = list(run.silver_of(name))
+    changed = any(outcome.action != "unchanged" for outcome in outcomes)
     return Replay(name, counts, changed, run.lakehouse.read(table).count())
 
 
