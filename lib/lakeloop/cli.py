@@ -299,17 +299,19 @@ def audit(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     given = _given(folder, env, sets)
     with console.status("counting") if not as_json else _nothing():
         lakehouse = Lakehouse(session(settings), settings)
-        found = [accounts.audit(lakehouse, name, given) for name in settings.pipeline.sources]
+        found, unable = accounts.audit_all(lakehouse, given)
     if as_json:
-        print_json(console, {"sources": [accounts.plain(item) for item in found]})
+        print_json(console, {"sources": [accounts.plain(item) for item in found], "unable": unable})
     else:
         accounts.show(console, found)
     wrong = [f"  {item.source}: {problem}" for item in found for problem in item.problems]
     if wrong:
         raise DataError(
-            "\n".join(["Not every raw record is accounted for:", *wrong])
+            "\n".join(["Not every raw record is accounted for:", *wrong, *unable])
             + f"\nBronze keeps every raw record: make the tables anew from it with `lakeloop silver {given} --rebuild`."
         )
+    if unable:
+        raise LakeloopError("\n".join(unable))
     if not as_json:
         console.print("[green]Every raw record is accounted for.[/]")
 

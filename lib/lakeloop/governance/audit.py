@@ -81,6 +81,17 @@ class SourceAudit:
         return self.bronze - self.silver - self.superseded - self.quarantined - self.dropped
 
 
+def audit_all(lakehouse: Lakehouse, command: str) -> tuple[list[SourceAudit], list[str]]:
+    """The accounts of all sources, and why others could not be made; see `audit`."""
+    found, unable = [], []
+    for name in lakehouse.settings.pipeline.sources:
+        try:
+            found.append(audit(lakehouse, name, command))
+        except LakeloopError as error:
+            unable.append(str(error))
+    return found, unable
+
+
 def audit(lakehouse: Lakehouse, name: str, command: str) -> SourceAudit:
     """The account of one source, at the version of bronze that silver has consumed.
 
@@ -336,7 +347,8 @@ def show(console: Console, accounts: Sequence[SourceAudit]) -> None:
             *[f"{number:,}" for number in numbers],
             f"[red]{found.difference:,}[/]" if found.problems else "[green]0[/]",
         )
-    console.print(grid)
+    if accounts:
+        console.print(grid)
     for found in accounts:
         for what, counts in (("dropped", found.dropped_by), ("kept with a warning", found.warned_by)):
             for rule, count in counts.items():
