@@ -120,7 +120,8 @@ def refuse_changes(run: Run, stages: Sequence[str], command: str) -> None:
                 "The configuration was changed since these tables were made, and this environment makes a table anew "
                 "only when asked (on_changed_definition: ask):",
                 *lines,
-                "Add --rebuild-changed to make just these anew, or take the change back. "
+                "Add --rebuild-changed to make just these anew (a job: on_changed_definition: rebuild in conf/env/"
+                f"{run.settings.environment.name}.yml), or take the change back. "
                 f"`lakeloop plan {command}` says what a run would do to each table.",
             ]
         )
