@@ -290,7 +290,8 @@ def status(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json 
 def audit(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = False, debug: Debug = False) -> None:
     """Is every raw record in silver, superseded, quarantined or dropped by a rule? Exit code 5 where one is not."""
     settings = load(folder, env, sets or ())
-    from lakeloop.governance import audit as accounts
+    from lakeloop.governance import account
+    from lakeloop.governance.audit import audit_all
     from lakeloop.report import print_json
     from lakeloop.session import session
     from lakeloop.tables import Lakehouse
@@ -299,11 +300,11 @@ def audit(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     given = _given(folder, env, sets)
     with console.status("counting") if not as_json else _nothing():
         lakehouse = Lakehouse(session(settings), settings)
-        found, unable = accounts.audit_all(lakehouse, given)
+        found, unable = audit_all(lakehouse, given)
     if as_json:
-        print_json(console, {"sources": [accounts.plain(item) for item in found], "unable": unable})
+        print_json(console, {"sources": [account.plain(item) for item in found], "unable": unable})
     else:
-        accounts.show(console, found)
+        account.show(console, found)
     wrong = [f"  {item.source}: {problem}" for item in found for problem in item.problems]
     if wrong:
         raise DataError(

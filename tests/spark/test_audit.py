@@ -11,7 +11,7 @@ from conftest import MakeUseCase, UseCase, tuples
 from lakeloop import bronze, silver
 from lakeloop.errors import LakeloopError
 from lakeloop.governance import audit, files
-from lakeloop.governance.audit import SourceAudit
+from lakeloop.governance.account import SourceAudit
 
 ORDERS = """
 sources:
