@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.markup import escape
@@ -126,7 +126,7 @@ def examples(
     return found
 
 
-def _cut(column: str) -> F.Column:  # type: ignore[name-defined]
+def _cut(column: str) -> Column:
     text = F.col(f"`{column}`").cast("string")
     if column == FILE:
         return F.element_at(F.split(text, "/"), -1)
