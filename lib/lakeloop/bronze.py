@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.streaming import DataStreamReader
 
+from lakeloop.config import Settings
 from lakeloop.config.models import Source
 from lakeloop.derive import Engine, Outcome, changed_rows
 from lakeloop.errors import DataError
@@ -49,7 +50,6 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     schema = _raw_schema(lakehouse, source, table, path, exists=before is not None)
     reader = lakehouse.spark.readStream.option("maxFileAge", NEVER_TOO_OLD)
     stream = _raw_rows(reader, source, schema, path, now)
-    checkpoint = f"{settings.resolve(settings.environment.checkpoints)}/bronze/{name}"
 
     write = lakehouse.batch_writer(
         table,
@@ -59,7 +59,7 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     )
     query = (
         stream.writeStream.foreachBatch(write)
-        .option("checkpointLocation", checkpoint)
+        .option("checkpointLocation", checkpoint(settings, name))
         .queryName(f"bronze {name}")
         .trigger(availableNow=True)
         .start()
@@ -77,6 +77,11 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
         return Outcome(table, "unchanged", after.version, seconds=seconds)
     rows = changed_rows(after)
     return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds)
+
+
+def checkpoint(settings: Settings, name: str) -> str:
+    """The folder in which the file source notes which files it has taken."""
+    return f"{settings.resolve(settings.environment.checkpoints)}/bronze/{name}"
 
 
 def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -20,12 +22,17 @@ from lakeloop.errors import (
     EXIT_CONFIGURATION,
     EXIT_FAILED,
     ConfigurationError,
+    DataError,
     GateRefused,
     LakeloopError,
     MachineError,
+    Problem,
 )
 from lakeloop.stages import STAGES
 from lakeloop.version import __version__
+
+if TYPE_CHECKING:
+    from lakeloop.pipeline import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,6 +56,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback behind an error.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Make the tables anew from their inputs.")]
+RebuildChanged = Annotated[
+    bool,
+    typer.Option("--rebuild-changed", help="Make the tables anew whose definition was changed (where that is asked)."),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait while another run of this use case is in progress.")]
 Force = Annotated[bool, typer.Option("--force", help="Train again, even on the same inputs.")]
 
 
@@ -77,12 +89,17 @@ def _stages(
     rebuild: bool = False,
     force: bool = False,
     more: bool = False,
+    rebuild_changed: bool = False,
+    wait: bool = False,
 ) -> None:
     """Runs stages in one session and prints the summary; GateRefused after the rest, where the gate refused."""
     settings = load(folder, env, sets or ())
     started = time.monotonic()
     # Spark and MLflow take seconds to import: what is wrong with the configuration is told before.
     from lakeloop.derive import Outcome
+    from lakeloop.governance.ledger import recorded
+    from lakeloop.governance.lock import alone
+    from lakeloop.governance.plan import refuse_changes
     from lakeloop.modelling.train import Trained
     from lakeloop.pipeline import Run, new_run_id
     from lakeloop.report import Reporter
@@ -94,26 +111,35 @@ def _stages(
     pipeline = settings.pipeline
     reporter.say(f"[bold]{pipeline.pipeline}[/]  {escape(pipeline.description)}")
     reporter.say(f"[dim]run {run_id}, environment {escape(settings.environment.name)}, lakeloop {__version__}[/]")
-    with reporter.working("spark", "session"):
-        spark = session(settings)
-    reporter.say(f"{'spark':<9} {'session ' + spark.version:<36} {'':>12}      {time.monotonic() - started:6.1f} s")
-    run = Run(spark, settings, run_id, now, reporter, rebuild, force)
     outcomes: list[Outcome] = []
     trained: Trained | None = None
-    for stage in stages:
-        for result in run.stage(stage):
-            if isinstance(result, Trained):
-                trained = result
-                if not trained.promoted and not trained.unchanged and run.tracking.champion() is None:
-                    reporter.summary(outcomes, trained, None, time.monotonic() - started)
-                    raise _refused(trained)
-            else:
-                outcomes.append(result)
-    drifted = run.drifted() if "monitor" in stages else None
+    with alone(settings, now, wait, _warn):
+        with reporter.working("spark", "session"):
+            spark = session(settings)
+        reporter.say(f"{'spark':<9} {'session ' + spark.version:<36} {'':>12}      {time.monotonic() - started:6.1f} s")
+        run = Run(spark, settings, run_id, now, reporter, rebuild, force)
+        if settings.environment.on_changed_definition == "ask" and not (rebuild or rebuild_changed):
+            refuse_changes(run, stages, _given(folder, env, sets))
+        with recorded(run, _warn):
+            for stage in stages:
+                for result in run.stage(stage):
+                    if isinstance(result, Trained):
+                        trained = result
+                        if not trained.promoted and not trained.unchanged and run.tracking.champion() is None:
+                            reporter.summary(outcomes, trained, None, time.monotonic() - started)
+                            raise _refused(trained)
+                    else:
+                        outcomes.append(result)
+        drifted = run.drifted() if "monitor" in stages else None
     hints = _further(settings, folder, env) if more else ()
     reporter.summary(outcomes, trained, drifted, time.monotonic() - started, hints)
     if trained is not None and not trained.promoted and not trained.unchanged:
         raise _refused(trained)
+
+
+def _warn(text: str) -> None:
+    """A line that is no part of the result."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]note[/] {escape(text)}")
 
 
 def _refused(trained: object) -> GateRefused:
@@ -126,8 +152,14 @@ def _refused(trained: object) -> GateRefused:
     )
 
 
+def _given(folder: Path, env: str, sets: list[str] | None = None) -> str:
+    """What a user types behind a command to mean the same use case."""
+    words = [str(folder), *(["--env", env] if env != "local" else ())]
+    return shlex.join([*words, *[word for item in sets or () for word in ("--set", item)]])
+
+
 def _further(settings: Settings, folder: Path, env: str) -> list[tuple[str, str]]:
-    given = f"{folder}" + (f" --env {env}" if env != "local" else "")
+    given = _given(folder, env)
     found = [("tables, versions and models", f"lakeloop status {given}")]
     if settings.resolve(settings.environment.tracking_uri).startswith("sqlite"):
         found.append(("experiments in the MLflow UI", f"lakeloop ui {given}   (make ui)"))
@@ -140,13 +172,15 @@ def run(
     env: Env = "local",
     sets: Sets = None,
     rebuild: Rebuild = False,
+    rebuild_changed: RebuildChanged = False,
     force: Force = False,
+    wait: Wait = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """The whole loop: bronze, silver, gold, features, train, score, monitor."""
-    _stages(folder, env, sets, STAGES, as_json, quiet, rebuild, force, more=True)
+    _stages(folder, env, sets, STAGES, as_json, quiet, rebuild, force, True, rebuild_changed, wait)
 
 
 def _stage_command(stage: str, text: str) -> None:
@@ -155,11 +189,13 @@ def _stage_command(stage: str, text: str) -> None:
         env: Env = "local",
         sets: Sets = None,
         rebuild: Rebuild = False,
+        rebuild_changed: RebuildChanged = False,
+        wait: Wait = False,
         as_json: Json = False,
         quiet: Quiet = False,
         debug: Debug = False,
     ) -> None:
-        _stages(folder, env, sets, (stage,), as_json, quiet, rebuild)
+        _stages(folder, env, sets, (stage,), as_json, quiet, rebuild, False, False, rebuild_changed, wait)
 
     command.__doc__ = text
     app.command(stage)(command)
@@ -177,12 +213,13 @@ def train(
     env: Env = "local",
     sets: Sets = None,
     force: Force = False,
+    wait: Wait = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Search, refit, test, log, register; champion if the gate is passed."""
-    _stages(folder, env, sets, ("train",), as_json, quiet, force=force)
+    _stages(folder, env, sets, ("train",), as_json, quiet, force=force, wait=wait)
 
 
 _stage_command("score", "Predictions of the champion for rows that it has not scored.")
@@ -247,6 +284,184 @@ def status(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json 
     with console.status("looking") if not as_json else _nothing():
         found = collect(session(settings), settings)
     show(console, found, as_json)
+
+
+@app.command()
+def audit(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Is every raw record in silver, superseded, quarantined or dropped by a rule? Exit code 5 where one is not."""
+    settings = load(folder, env, sets or ())
+    from lakeloop.governance import account
+    from lakeloop.governance.audit import audit_all
+    from lakeloop.report import print_json
+    from lakeloop.session import session
+    from lakeloop.tables import Lakehouse
+
+    console = Console(highlight=False)
+    given = _given(folder, env, sets)
+    with console.status("counting") if not as_json else _nothing():
+        lakehouse = Lakehouse(session(settings), settings)
+        found, unable = audit_all(lakehouse, given)
+    if as_json:
+        print_json(console, {"sources": [account.plain(item) for item in found], "unable": unable})
+    else:
+        account.show(console, found)
+    wrong = [f"  {item.source}: {problem}" for item in found for problem in item.problems]
+    if wrong:
+        raise DataError(
+            "\n".join(["Not every raw record is accounted for:", *wrong, *unable])
+            + f"\nBronze keeps every raw record: make the tables anew from it with `lakeloop silver {given} --rebuild`."
+        )
+    if unable:
+        raise LakeloopError("\n".join(unable))
+    if not as_json:
+        console.print("[green]Every raw record is accounted for.[/]")
+
+
+quarantine = typer.Typer(no_args_is_help=True, help="What was kept out of silver, and why.")
+app.add_typer(quarantine, name="quarantine")
+SourceName = Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="One source; without it all.")]
+
+
+def _sources(settings: Settings, source: str | None) -> list[str]:
+    """The source that was named, or all; LakeloopError with the nearest right name."""
+    names = list(settings.pipeline.sources)
+    if source is None:
+        return names
+    if source not in names:
+        from lakeloop.config.loading import nearest
+
+        hint = nearest(source, names) or f"there are {', '.join(names)}"
+        raise ConfigurationError([Problem(str(settings.folder), "sources", source, "the name of a source", hint)])
+    return [source]
+
+
+@quarantine.command("show")
+def quarantine_show(
+    folder: Folder,
+    source: SourceName = None,
+    env: Env = "local",
+    sets: Sets = None,
+    limit: Annotated[int, typer.Option(min=0, help="Examples a rule.")] = 3,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The quarantined rows by the rules that they break, since when, with examples."""
+    settings = load(folder, env, sets or ())
+    names = _sources(settings, source)
+    from lakeloop.governance import quarantine as kept_out
+    from lakeloop.report import print_json
+    from lakeloop.session import session
+    from lakeloop.tables import Lakehouse
+
+    console = Console(highlight=False)
+    with console.status("looking") if not as_json else _nothing():
+        lakehouse = Lakehouse(session(settings), settings)
+        looked = {name: kept_out.look(lakehouse, name, limit) for name in names}
+    found = [item for item in looked.values() if item is not None]
+    if as_json:
+        print_json(console, {"sources": [kept_out.plain(item) for item in found]})
+        return
+    for name, item in looked.items():
+        if item is None:
+            console.print(f"[dim]quarantine.{name} is not there yet: run `lakeloop run {_given(folder, env, sets)}`[/]")
+    kept_out.show(console, found)
+
+
+@quarantine.command("replay")
+def quarantine_replay(
+    folder: Folder,
+    source: SourceName = None,
+    env: Env = "local",
+    sets: Sets = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")] = False,
+    wait: Wait = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """After a rule or a column was mended: judge the quarantined rows anew and let in those that pass."""
+    settings = load(folder, env, sets or ())
+    names = _sources(settings, source)
+    from lakeloop.governance import quarantine as kept_out
+    from lakeloop.governance.ledger import recorded
+    from lakeloop.governance.lock import alone
+    from lakeloop.pipeline import Run, new_run_id
+    from lakeloop.report import Reporter, print_json
+    from lakeloop.session import session
+
+    console = Console(highlight=False)
+    now = datetime.now(timezone.utc)
+    replayed = []
+    with alone(settings, now, wait, _warn) if not dry_run else _nothing():
+        run = Run(session(settings), settings, new_run_id(now), now, Reporter(quiet=True))
+        with recorded(run, _warn):
+            for name in names:
+                with console.status(f"quarantine.{name}") if not as_json else _nothing():
+                    replayed.append(kept_out.replayed(run, name, dry_run))
+    if as_json:
+        print_json(console, {"sources": [asdict(item) for item in replayed]})
+        return
+    for item in replayed:
+        kept_out.show_replay(console, item)
+    if not dry_run and any(item.changed for item in replayed):
+        console.print(f"What is made from silver follows with `lakeloop run {_given(folder, env, sets)}`.")
+
+
+@app.command()
+def lineage(
+    folder: Folder,
+    table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="Such as silver.orders.")] = None,
+    env: Env = "local",
+    sets: Sets = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What each table was made from, at which versions, and what is made from it."""
+    settings = load(folder, env, sets or ())
+    from lakeloop.governance import lineage as graph
+    from lakeloop.report import print_json
+
+    console = Console(highlight=False)
+    with console.status("looking") if not as_json else _nothing():
+        nodes = graph.collect(_looking(settings))
+    if table is not None:
+        table = graph.one(nodes, table).name
+        nodes = graph.related(nodes, table)
+    if as_json:
+        print_json(console, {"nodes": graph.plain(nodes)})
+    else:
+        graph.show(console, nodes, table)
+
+
+@app.command()
+def plan(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = False, debug: Debug = False) -> None:
+    """What the next run would do to each table, and why, without doing it."""
+    settings = load(folder, env, sets or ())
+    from lakeloop.governance import plan as planning
+    from lakeloop.report import print_json
+
+    console = Console(highlight=False)
+    with console.status("looking") if not as_json else _nothing():
+        run = _looking(settings)
+        found = planning.plan(run)
+        definitions = list(run.changed_definitions(STAGES))
+        changed = planning.changed_configuration(run, definitions)
+    asks = bool(definitions) and settings.environment.on_changed_definition == "ask"
+    if as_json:
+        print_json(console, {"plan": [asdict(item) for item in found], "changed": changed, "asks": asks})
+        return
+    planning.show(console, found, changed)
+    if asks:
+        console.print("\n[yellow]A run refuses[/] until it is asked to rebuild: --rebuild-changed.")
+
+
+def _looking(settings: Settings) -> Run:
+    """A run that is used to look at the tables alone."""
+    from lakeloop.pipeline import Run, new_run_id
+    from lakeloop.report import Reporter
+    from lakeloop.session import session
+
+    now = datetime.now(timezone.utc)
+    return Run(session(settings), settings, new_run_id(now), now, Reporter(quiet=True))
 
 
 @app.command()

@@ -25,6 +25,8 @@ Rows = Mapping[Table, DataFrame]
 # Above this many slices a rebuild of the table is cheaper than naming them one by one.
 MOST_SLICES = 4000
 ALL, NOTHING = "all", "nothing"
+# Why a table is made anew, where the configuration is the reason.
+DEFINITION_CHANGED, INPUTS_CHANGED = "its definition changed", "its inputs changed"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Derivation:
 @dataclass(frozen=True)
 class Outcome:
     """What a run did to one table. ``rows_in`` counts the first input's rows or changes, ``rows_out`` the rows
-    written; ``action`` is unchanged, updated, rebuilt or created; ``reason`` tells why a table was rebuilt."""
+    written; ``action`` is unchanged, updated, rebuilt or created; ``reason`` tells why a table was rebuilt;
+    ``consumed`` the versions of its inputs that the run looked at."""
 
     table: Table
     action: str
@@ -84,6 +87,7 @@ class Outcome:
     rows_out: int = 0
     seconds: float = 0.0
     reason: str = ""
+    consumed: Mapping[str, int] = field(default_factory=dict)
 
 
 class Engine:
@@ -117,7 +121,7 @@ class Engine:
         }
         if known is None:
             rows_in = self._build(derivation, versions, progress, exists=False)
-            return self._outcome(derivation, "created", rows_in, started)
+            return self._outcome(derivation, "created", versions, rows_in, started)
         commit, last = known
         reason = self._why_rebuild(derivation, last)
         if not reason and last.get("consumed") == progress["consumed"]:
@@ -135,7 +139,25 @@ class Engine:
             rows_in = self._build(derivation, versions, progress, exists=True)
         if self.lakehouse.latest(derivation.output) == commit:
             self.lakehouse.note_progress(derivation.output, progress)
-        return self._outcome(derivation, "rebuilt" if reason else "updated", rows_in, started, reason)
+        return self._outcome(derivation, "rebuilt" if reason else "updated", versions, rows_in, started, reason)
+
+    def outlook(self, derivation: Derivation) -> tuple[str, str]:
+        """What `derive` would do with the tables as they are, and why: nothing, create, update or rebuild."""
+        known = self.lakehouse.last_progress(derivation.output)
+        if known is None:
+            return "create", "it is not there yet"
+        reason = self._why_rebuild(derivation, known[1])
+        if reason:
+            return "rebuild", reason
+        consumed = known[1]["consumed"]
+        assert isinstance(consumed, dict)
+        latest = {str(table): self.latest(table) for table in derivation.inputs}
+        newer = [
+            f"{name} has version {commit.version}, it has seen {consumed[name]}"
+            for name, commit in latest.items()
+            if commit is not None and commit.version != consumed[name]
+        ]
+        return ("update", "; ".join(newer)) if newer else ("nothing", "")
 
     def _version(self, table: Table) -> int:
         commit = self.latest(table)
@@ -151,9 +173,9 @@ class Engine:
         if not isinstance(consumed, dict):
             return "no record of what it was made from"
         if last.get("fingerprint") != derivation.fingerprint:
-            return "its definition changed"
+            return DEFINITION_CHANGED
         if set(consumed) != {str(table) for table in derivation.inputs}:
-            return "its inputs changed"
+            return INPUTS_CHANGED
         return ""
 
     def _build(
@@ -263,7 +285,15 @@ class Engine:
             raise _Rebuild(f"more than {MOST_SLICES} slices are touched")
         return sorted(slices, key=lambda value: (value is not None, value))
 
-    def _outcome(self, derivation: Derivation, action: str, rows_in: int, started: float, reason: str = "") -> Outcome:
+    def _outcome(
+        self,
+        derivation: Derivation,
+        action: str,
+        versions: Mapping[Table, int],
+        rows_in: int,
+        started: float,
+        reason: str = "",
+    ) -> Outcome:
         commit = self.lakehouse.latest(derivation.output)
         assert commit is not None
         self._latest[derivation.output] = commit
@@ -275,6 +305,7 @@ class Engine:
             changed_rows(commit),
             time.monotonic() - started,
             reason,
+            {str(table): version for table, version in versions.items()},
         )
 
 
@@ -336,6 +367,8 @@ def literal(value: object) -> str:
 
 __all__ = [
     "ALL",
+    "DEFINITION_CHANGED",
+    "INPUTS_CHANGED",
     "NOTHING",
     "Appended",
     "ByKey",

@@ -53,6 +53,12 @@ class ConfigurationError(LakeloopError):
         super().__init__("\n".join([count, *map(str, problems)]))
 
 
+class DefinitionChanged(LakeloopError):
+    """Tables were made by another configuration, and the environment makes them anew only when asked."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
 class MachineError(LakeloopError):
     """The machine lacks something: Java, disk space, network, a free port."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakeloop import bronze, gold, scoring, silver
 from lakeloop.config import Settings
-from lakeloop.derive import Derivation, Engine, Outcome
+from lakeloop.derive import DEFINITION_CHANGED, INPUTS_CHANGED, Derivation, Engine, Outcome
 from lakeloop.errors import DataError, LakeloopError, MachineError
 from lakeloop.features import table as feature_table
 from lakeloop.features import tiles
@@ -29,6 +29,9 @@ from lakeloop.monitoring.reference import reference
 from lakeloop.report import Reporter
 from lakeloop.tables import Lakehouse, Table
 from lakeloop.tracking import Tracking
+
+# The stages whose tables are defined by the configuration alone.
+CONFIGURED = ("silver", "gold", "features")
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,25 @@ class Drifted:
     threshold: float
 
 
+@dataclass(frozen=True)
+class Step:
+    """Something that a run did or could not do: one table or model, or a whole stage where ``what`` is empty."""
+
+    stage: str
+    what: str
+    started: datetime
+    finished: datetime
+    result: Outcome | Trained | None = None
+    error: BaseException | None = None
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 class Run:
-    """One run of one or more stages. Clock and id are given; the reporter tells the user what happens."""
+    """One run of one or more stages. Clock and id are given; the reporter tells the user what happens. ``steps`` is
+    what was done so far."""
 
     def __init__(
         self,
@@ -54,9 +74,12 @@ class Run:
         reporter: Reporter,
         rebuild: bool = False,
         force: bool = False,
+        clock: Callable[[], datetime] = _now,
     ) -> None:
         self.settings = settings
         self.now = now
+        self.clock = clock
+        self.steps: list[Step] = []
         self.reporter = reporter
         self.force = force
         self.lakehouse = Lakehouse(spark, settings)
@@ -74,19 +97,54 @@ class Run:
         steps: dict[str, Callable[[], Iterator[Outcome | Trained]]] = {
             "bronze": self._bronze,
             "silver": self._silver,
-            "gold": self._gold,
-            "features": self._features,
+            "gold": partial(self._all_of, "gold"),
+            "features": partial(self._all_of, "features"),
             "train": self._train,
-            "score": self._score,
-            "monitor": self._monitor,
+            "score": partial(self._all_of, "score"),
+            "monitor": partial(self._all_of, "monitor"),
         }
-        done = []
-        for result in steps[name]():
-            done.append(result)
+        started = self.clock()
+        try:
+            done = list(steps[name]())
+        except BaseException as error:
+            self.steps.append(Step(name, "", started, self.clock(), error=error))
+            raise
+        self.steps.append(Step(name, "", started, self.clock()))
         return done
+
+    def derivations(self, stage: str) -> list[Derivation]:
+        """The tables that a stage makes, in order. Bronze and training make none, and without a champion scoring and
+        monitoring cannot say what theirs are made from: LakeloopError."""
+        settings = self.settings
+        if stage == "silver":
+            return [item for name in settings.pipeline.sources for item in silver.derivations(settings, name)]
+        if stage == "gold":
+            return gold.derivations(settings)
+        if stage == "features":
+            groups = [tiles.derivation(settings, name) for name in settings.pipeline.features]
+            return [*groups, feature_table.derivation(settings)]
+        if stage == "score":
+            return [scoring.derivation(settings, self.tracking, self._champion(), self.now)]
+        if stage == "monitor":
+            champion = self._champion()
+            return monitor.derivations(settings, champion, monitor.load_reference(self.tracking, champion))
+        return []
+
+    def changed_definitions(self, stages: Sequence[str]) -> dict[Table, str]:
+        """The tables of these stages that were made by another configuration, and how that shows. What follows the
+        champion (predictions, monitoring) is not among them: a new model is no change of the configuration."""
+        found = {}
+        for stage in stages:
+            if stage in CONFIGURED:
+                for derivation in self.derivations(stage):
+                    _, why = self.engine.outlook(derivation)
+                    if why in (DEFINITION_CHANGED, INPUTS_CHANGED):
+                        found[derivation.output] = why
+        return found
 
     def _do(self, stage: str, what: str, work: Callable[[], Any]) -> Any:
         """Runs one piece of work with live progress, and its errors in the user's words."""
+        started = self.clock()
         with self.reporter.working(stage, what):
             try:
                 result = work()
@@ -96,6 +154,7 @@ class Run:
                 if type(error).__module__.startswith("py4j"):
                     raise explained(stage, what, error) from error
                 raise
+        self.steps.append(Step(stage, what, started, self.clock(), result))
         self.reporter.done(stage, result)
         return result
 
@@ -115,20 +174,19 @@ class Run:
 
     def _silver(self) -> Iterator[Outcome]:
         for name in self.settings.pipeline.sources:
-            if self.engine.latest(Table("bronze", name)) is None:
-                raise LakeloopError(f"bronze.{name} is not there yet: run the stage 'bronze' first.")
-            silver.stop_at_failing_rules(self.engine, name)
-            for derivation in silver.derivations(self.settings, name):
-                yield self._derive("silver", derivation)
+            yield from self.silver_of(name)
 
-    def _gold(self) -> Iterator[Outcome]:
-        for derivation in gold.derivations(self.settings):
-            yield self._derive("gold", derivation)
+    def silver_of(self, name: str) -> Iterator[Outcome]:
+        """Quarantine and silver of one source."""
+        if self.engine.latest(Table("bronze", name)) is None:
+            raise LakeloopError(f"bronze.{name} is not there yet: run the stage 'bronze' first.")
+        silver.stop_at_failing_rules(self.engine, name)
+        for derivation in silver.derivations(self.settings, name):
+            yield self._derive("silver", derivation)
 
-    def _features(self) -> Iterator[Outcome]:
-        for name in self.settings.pipeline.features:
-            yield self._derive("features", tiles.derivation(self.settings, name))
-        yield self._derive("features", feature_table.derivation(self.settings))
+    def _all_of(self, stage: str) -> Iterator[Outcome]:
+        for derivation in self.derivations(stage):
+            yield self._derive(stage, derivation)
 
     def _train(self) -> Iterator[Trained]:
         def describe(
@@ -143,16 +201,6 @@ class Run:
             self.tracking.model,
             lambda: train.train(self.engine, self.tracking, describe, self.reporter.trials, self.force),
         )
-
-    def _score(self) -> Iterator[Outcome]:
-        champion = self._champion()
-        yield self._derive("score", scoring.derivation(self.settings, self.tracking, champion, self.now))
-
-    def _monitor(self) -> Iterator[Outcome]:
-        champion = self._champion()
-        known = monitor.load_reference(self.tracking, champion)
-        for derivation in monitor.derivations(self.settings, champion, known):
-            yield self._derive("monitor", derivation)
 
     def _champion(self) -> Any:
         champion = self.tracking.champion()

@@ -117,19 +117,24 @@ def judged(bronze: DataFrame, source: Source) -> DataFrame:
 
 def latest(bronze: DataFrame, source: Source) -> DataFrame:
     """The silver rows of some bronze rows: those that stay, the greatest by `latest_by` of each key."""
+    rows = kept(bronze, source)
+    order = [F.col(column).desc_nulls_last() for column in (*source.latest_by, MODIFIED, FILE, ROW_HASH)]
+    newest = Window.partitionBy(*source.key).orderBy(*order)
+    return rows.withColumn("_rank", F.row_number().over(newest)).filter("_rank = 1").drop("_rank")
+
+
+def kept(bronze: DataFrame, source: Source) -> DataFrame:
+    """The bronze rows that stay, as silver has them, all versions of a key."""
     rules = expectations(bronze, source)
     columns = list(source.columns) or [column for column in bronze.columns if column not in METADATA]
     rows = judged(bronze, source).filter(rules.kept())
-    rows = rows.select(
+    return rows.select(
         *[f"`{column}`" for column in columns],
         FILE,
         MODIFIED,
         INGESTED,
         F.xxhash64(*[f"`{column}`" for column in columns]).alias(ROW_HASH),
     )
-    order = [F.col(column).desc_nulls_last() for column in (*source.latest_by, MODIFIED, FILE, ROW_HASH)]
-    newest = Window.partitionBy(*source.key).orderBy(*order)
-    return rows.withColumn("_rank", F.row_number().over(newest)).filter("_rank = 1").drop("_rank")
 
 
 def quarantined(bronze: DataFrame, source: Source) -> DataFrame:

@@ -8,10 +8,12 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from lakeloop.config import Settings
 from lakeloop.features.table import feature_table
+from lakeloop.governance import ledger
 from lakeloop.monitoring import tables as monitor
 from lakeloop.report import print_json
 from lakeloop.scoring import prediction_table
@@ -38,6 +40,7 @@ class Status:
     tables: list[TableStatus]
     models: list[dict[str, Any]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
+    last_runs: list[dict[str, Any]] = field(default_factory=list)
 
 
 def known_tables(settings: Settings) -> list[Table]:
@@ -80,7 +83,7 @@ def collect(spark: SparkSession, settings: Settings) -> Status:
         }
         for run in tracking.last_trainings(5)
     ]
-    return Status(tables, models, runs)
+    return Status(tables, models, runs, [asdict(item) for item in ledger.last_runs(lakehouse, 5)])
 
 
 def show(console: Console, found: Status, as_json: bool) -> None:
@@ -119,4 +122,11 @@ def show(console: Console, found: Status, as_json: bool) -> None:
         shown = ", ".join(f"{key} {value:.4f}" for key, value in training["metric"].items())
         console.print(
             f"[bold]training[/] {training['started']}  {training['status'].lower()}  {shown}  {training['run_id']}"
+        )
+    for done in found.last_runs:
+        minutes, seconds = divmod(round((done["finished"] - done["started"]).total_seconds()), 60)
+        error = f"  {done['error'].splitlines()[0]}" if done["error"] else ""
+        console.print(
+            f"[bold]run[/] {done['run_id']}  {done['result']}  {done['tables_written']} tables and models written by "
+            f"{escape(done['user'])} in {minutes}:{seconds:02d}{escape(error)}"
         )

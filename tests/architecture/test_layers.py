@@ -30,6 +30,7 @@ ROOMS = [
     {"monitoring"},
     {"report"},
     {"pipeline"},
+    {"governance"},
     {"status", "landing", "checking"},
     {"cli"},
 ]

@@ -27,6 +27,9 @@ COMMANDS = [
     "monitor",
     "land",
     "status",
+    "audit",
+    "lineage",
+    "plan",
     "ui",
 ]
 
@@ -41,6 +44,14 @@ def test_a_folder_that_is_not_there_is_a_mistake_in_the_configuration(
     assert "nowhere/pipeline.yml" in err
     assert "no such file" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["show", "replay"])
+def test_a_source_that_is_not_there_is_answered_with_the_nearest(
+    command: str, conf: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["quarantine", command, str(conf.pipeline()), "order"]) == 2
+    assert "did you mean 'orders'?" in capfd.readouterr().err
 
 
 def test_the_process_tells_a_mistake_before_it_loads_spark_or_mlflow(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_json_is_one_document_and_nothing_else() -> None:
     assert found["tables"] == [
         {
             "table": "silver.orders", "action": "updated", "version": 3, "rows_in": 1200, "rows_out": 1100,
-            "seconds": 1.5, "reason": "",
+            "seconds": 1.5, "reason": "", "consumed": {},
         }
     ]  # fmt: skip
     assert found["model"]["champion"] is True

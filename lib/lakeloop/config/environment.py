@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from string import Formatter
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -40,6 +41,12 @@ class Environment(BaseModel):
     experiment: str = Field("{pipeline}", description="MLflow experiment.")
     model: str = Field("{pipeline}", description="Registered model's name.")
     master: str = Field("", description="Spark master for a session of one's own; empty: the session that is there.")
+    on_changed_definition: Literal["rebuild", "ask"] = Field(
+        "rebuild",
+        description="What a run does with a table that was made by another configuration: it makes it anew, or it "
+        "refuses until it is asked to (--rebuild-changed).",
+        examples=["ask"],
+    )
     spark: dict[str, str] = Field(default_factory=dict, description="Spark settings, as in spark-defaults.conf.")
 
     @field_validator("spark", mode="before", json_schema_input_type=dict[str, str | int | float | bool])

@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-LAYERS = ("bronze", "silver", "quarantine", "gold", "features", "predictions", "monitoring")
+LAYERS = ("bronze", "silver", "quarantine", "gold", "features", "predictions", "monitoring", "governance")
 
 AGGREGATES = {
     "avg": "avg",
