@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -30,6 +31,8 @@ from lakeloop.report import Reporter
 from lakeloop.tables import Lakehouse, Table
 from lakeloop.tracking import Tracking
 
+# Tables that are made at a time.
+AT_ONCE = 4
 # The stages whose tables are defined by the configuration alone.
 CONFIGURED = ("silver", "gold", "features")
 
@@ -169,24 +172,27 @@ class Run:
         return result
 
     def _bronze(self) -> Iterator[Outcome]:
-        for name in self.settings.pipeline.sources:
-            yield self._do("bronze", f"bronze.{name}", partial(bronze.ingest, self.engine, name, self.now))
+        def added(name: str) -> Outcome:
+            result: Outcome = self._do("bronze", f"bronze.{name}", partial(bronze.ingest, self.engine, name, self.now))
+            return result
+
+        yield from together([partial(added, name) for name in self.settings.pipeline.sources])
 
     def _silver(self) -> Iterator[Outcome]:
-        for name in self.settings.pipeline.sources:
-            yield from self.silver_of(name)
+        yield from self.silver_of(*self.settings.pipeline.sources)
 
-    def silver_of(self, name: str) -> Iterator[Outcome]:
-        """Quarantine and silver of one source."""
-        if self.engine.latest(Table("bronze", name)) is None:
-            raise LakeloopError(f"bronze.{name} is not there yet: run the stage 'bronze' first.")
-        silver.stop_at_failing_rules(self.engine, name)
-        for derivation in silver.derivations(self.settings, name):
-            yield self._derive("silver", derivation)
+    def silver_of(self, *sources: str) -> Iterator[Outcome]:
+        """Quarantine and silver of some sources; none is written where one breaks a rule that is set to fail."""
+        for name in sources:
+            if self.engine.latest(Table("bronze", name)) is None:
+                raise LakeloopError(f"bronze.{name} is not there yet: run the stage 'bronze' first.")
+            silver.stop_at_failing_rules(self.engine, name)
+        derivations = [item for name in sources for item in silver.derivations(self.settings, name)]
+        yield from together([partial(self._derive, "silver", derivation) for derivation in derivations])
 
     def _all_of(self, stage: str) -> Iterator[Outcome]:
-        for derivation in self.derivations(stage):
-            yield self._derive(stage, derivation)
+        for wave in waves(self.derivations(stage)):
+            yield from together([partial(self._derive, stage, derivation) for derivation in wave])
 
     def _train(self) -> Iterator[Trained]:
         def describe(
@@ -233,6 +239,29 @@ class Run:
             if row["status"] == "drift"
         ]
         return drifted, len({row["column_name"] for row in found})
+
+
+def waves(derivations: Sequence[Derivation]) -> list[list[Derivation]]:
+    """The derivations in groups, each of which reads only what earlier groups make; the order is kept."""
+    made = {derivation.output for derivation in derivations}
+    level: dict[Table, int] = {}
+    for derivation in derivations:
+        level[derivation.output] = max((level[table] + 1 for table in derivation.inputs if table in made), default=0)
+    return [[item for item in derivations if level[item.output] == at] for at in sorted(set(level.values()))]
+
+
+def together(works: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
+    """Does pieces of work side by side, for much of a small table's time is waiting; the results in the works' order.
+
+    Where one fails, those in progress are finished, no other is begun, and the first failure is raised.
+    """
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        futures = [pool.submit(work) for work in works]
+        _, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in waiting:
+            future.cancel()
+    failed = [future for future in futures if not future.cancelled() and future.exception() is not None]
+    return [future.result() for future in (failed or futures)]
 
 
 def explained(stage: str, what: str, error: Exception) -> LakeloopError:

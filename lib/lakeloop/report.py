@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -36,22 +37,42 @@ class Reporter:
         self.console = console or Console(highlight=False, soft_wrap=not terminal, width=None if terminal else 160)
         self._status: Status | None = None
         self._started = 0.0
-        self._doing = ""
+        self._doing: list[tuple[str, str]] = []
+        self._lock = RLock()
 
     @contextmanager
     def working(self, stage: str, what: str) -> Iterator[None]:
-        """Shows a piece of work while it lasts."""
-        self._started = time.monotonic()
-        self._doing = f"{stage:<9} {what:<{NAME_WIDTH}}"
-        if self.quiet or not self.console.is_terminal:
+        """Shows a piece of work while it lasts; several may last at a time."""
+        with self._lock:
+            self._started = time.monotonic()
+            self._doing.append((stage, what))
+            self._show()
+        try:
             yield
+        finally:
+            with self._lock:
+                self._doing.remove((stage, what))
+                self._show()
+
+    def _show(self, more: str = "") -> None:
+        """The work in progress, in one line that a terminal keeps."""
+        if self.quiet or not self.console.is_terminal:
             return
-        with self.console.status(self._doing, spinner="dots") as status:
-            self._status = status
-            try:
-                yield
-            finally:
-                self._status = None
+        if not self._doing:
+            if self._status is not None:
+                self._status.stop()
+            self._status = None
+            return
+        if self._status is None:
+            self._status = self.console.status(self._line(more), spinner="dots")
+            self._status.start()
+        else:
+            self._status.update(self._line(more))
+
+    def _line(self, more: str) -> str:
+        stage, first = self._doing[0]
+        others = f"and {len(self._doing) - 1} more" if len(self._doing) > 1 else ""
+        return f"{stage:<9} {first:<{NAME_WIDTH}} {more or others}"
 
     def say(self, text: str) -> None:
         """A line of its own."""
@@ -62,10 +83,10 @@ class Reporter:
         """How far a search is."""
         text = f"{finished} trials" + (f", best {best:.4f}" if best is not None else "")
         text += f", {time.monotonic() - self._started:.0f} s"
-        if self._status is not None:
-            self._status.update(f"{self._doing} {text}")
-        elif not self.quiet and finished:
-            self.console.print(f"{self._doing} {text}")
+        with self._lock:
+            self._show(text)
+            if not self.quiet and not self.console.is_terminal and finished and self._doing:
+                self.console.print(self._line(text))
 
     def done(self, stage: str, result: Outcome | Trained) -> None:
         """A line for a finished piece."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 from pyspark.errors import AnalysisException
@@ -73,6 +74,7 @@ class Lakehouse:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark = spark
         self.settings = settings
+        self._metadata_lock = Lock()
 
     def location(self, table: Table) -> str:
         """The table's folder or its catalog name."""
@@ -235,11 +237,13 @@ class Lakehouse:
 
     @contextmanager
     def _commit_metadata(self, progress: Mapping[str, object]) -> Iterator[None]:
-        self.spark.conf.set(_METADATA_CONF, _metadata(progress))
-        try:
-            yield
-        finally:
-            self.spark.conf.unset(_METADATA_CONF)
+        """SQL takes a commit's metadata from the session alone, so one statement at a time may have it."""
+        with self._metadata_lock:
+            self.spark.conf.set(_METADATA_CONF, _metadata(progress))
+            try:
+                yield
+            finally:
+                self.spark.conf.unset(_METADATA_CONF)
 
 
 def _metadata(progress: Mapping[str, object]) -> str:

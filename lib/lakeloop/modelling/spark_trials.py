@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ def spark_trials(spark: SparkSession, parallelism: int | str) -> Any | None:
         return None
     from hyperopt import SparkTrials
 
+    # Hyperopt starts its threads without naming a session, which is as well: there is one.
+    warnings.filterwarnings("ignore", message="Spark session is not provided")
     at_a_time = cores if parallelism == "auto" else int(parallelism)
     return SparkTrials(parallelism=at_a_time, spark_session=_Session(spark))
 

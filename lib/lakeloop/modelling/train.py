@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import cpu_count
 from pyspark.sql import DataFrame
 
 from lakeloop.config.references import spine_key
@@ -155,7 +155,7 @@ def train(
         )
         tracking.log_trials(run_id, trials)
         winner = tuning.best(trials, model.metric)
-        predictor = tuning.fit(task, winner.params, data.refit, threads=os.cpu_count() or 1)
+        predictor = tuning.fit(task, winner.params, data.refit, threads=cpu_count())
         found = metrics.evaluate(model.task, data.test.truth, predictor.scores(data.test.inputs))
         naive = tuning.fit_and_judge(task, {"algorithm": NAIVE}, data.refit, data.test)
         _log_training(engine, tracking, table, commit.version, data, trials, winner, found, naive)
