@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pyspark.sql import SparkSession
+
+from lakeloop.cli import main
 
 PROJECT = Path(__file__).parent.parent
 LAST_DAY = "2013-02-10"
@@ -58,15 +63,20 @@ def _write_conf(root: Path) -> None:
 
 def lakeloop(*words: str, root: Path) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, on the small lakehouse at ``root``."""
-    command = [
-        sys.executable,
-        "-c",
-        "from lakeloop.cli import entry; entry()",
-        words[0],
-        str(conf(root)),
-        *words[1:],
-    ]
-    return run([*command, "--set", f"environment.root={root}"])
+    return run([sys.executable, "-c", "from lakeloop.cli import entry; entry()", *on(root, *words)])
+
+
+def on(root: Path, command: str, *words: str) -> list[str]:
+    """The arguments of a command on the small lakehouse at ``root``."""
+    return [command, str(conf(root)), *words, "--set", f"environment.root={root}"]
+
+
+def here(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command line in this process, whose Spark session is there and warm; its output kept."""
+    printed, told = io.StringIO(), io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(told):
+        code = main(list(words))
+    return subprocess.CompletedProcess(words, code, printed.getvalue(), told.getvalue())
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -77,13 +87,13 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
-def small_lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_lakehouse(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a lakehouse on which land and run were done for some weeks."""
     root = tmp_path_factory.mktemp("lakehouse")
     _write_conf(root)
-    landed = lakeloop("land", "--option", f"last={LAST_DAY}", root=root)
+    landed = here(*on(root, "land", "--option", f"last={LAST_DAY}"))
     assert landed.returncode == 0, landed.stderr
-    ran = lakeloop("run", root=root)
+    ran = here(*on(root, "run"))
     (root / "first-run.txt").write_text(ran.stdout, encoding="utf-8")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return root

@@ -12,7 +12,7 @@ import mlflow
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
-from small_lakehouse import LAST_DAY, PROJECT, SETTINGS, conf, lakeloop, run
+from small_lakehouse import LAST_DAY, PROJECT, SETTINGS, conf, here, lakeloop, on, run
 
 from lakeloop.errors import EXIT_GATE
 
@@ -75,9 +75,9 @@ def test_a_second_run_commits_nothing_and_says_so(small_lakehouse: Path) -> None
 
 def test_a_new_day_touches_what_it_must_once(changeable: Path) -> None:
     before = versions(changeable)
-    landed = lakeloop("land", "--option", "last=2013-02-11", root=changeable)
+    landed = here(*on(changeable, "land", "--option", "last=2013-02-11"))
     assert "landed 2 new files" in landed.stdout
-    done = lakeloop("run", root=changeable)
+    done = here(*on(changeable, "run"))
     assert done.returncode in (0, EXIT_GATE), done.stderr
     after = versions(changeable)
     changed = {name for name in after if after[name] != before[name]}

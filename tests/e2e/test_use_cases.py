@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from small_lakehouse import PROJECT, run
+from pyspark.sql import SparkSession
+from small_lakehouse import PROJECT, here
 
 # Rows of the data set; the metric, and the value that a sound model reaches on its held-out quarter.
 USE_CASES = {
@@ -19,13 +19,13 @@ USE_CASES = {
 
 
 def lakeloop(*words: str) -> str:
-    done = run([sys.executable, "-c", "from lakeloop.cli import entry; entry()", *words])
+    done = here(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 @pytest.mark.parametrize("name", USE_CASES)
-def test_a_use_case_runs_by_configuration_alone(name: str, tmp_path: Path) -> None:
+def test_a_use_case_runs_by_configuration_alone(name: str, spark: SparkSession, tmp_path: Path) -> None:
     table, rows, metric, least = USE_CASES[name]
     where = [str(PROJECT / "conf" / name), "--set", f"environment.root={tmp_path}"]
     lakeloop("land", *where)
