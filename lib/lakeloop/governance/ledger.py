@@ -33,7 +33,7 @@ LONGEST = 500
 @dataclass(frozen=True)
 class Entry:
     """A line of the ledger: a stage (``table`` is None) or a table or model that it wrote or could not write.
-    ``result`` is succeeded, refused (by the gate) or failed; ``configuration`` is there in full on a run's first line."""
+    ``result`` is succeeded, refused (by the gate) or failed; a run's first line has the whole ``configuration``."""
 
     run_id: str
     stage: str
