@@ -148,15 +148,12 @@ class Run:
     def _do(self, stage: str, what: str, work: Callable[[], Any]) -> Any:
         """Runs one piece of work with live progress, and its errors in the user's words."""
         started = self.clock()
-        with self.reporter.working(stage, what):
-            try:
-                result = work()
-            except PySparkException as error:
-                raise explained(stage, what, error) from error
-            except Exception as error:
-                if type(error).__module__.startswith("py4j"):
-                    raise explained(stage, what, error) from error
-                raise
+        try:
+            with self.reporter.working(stage, what):
+                result = _explaining(stage, what, work)
+        except Exception as error:
+            self.steps.append(Step(stage, what, started, self.clock(), error=error))
+            raise
         self.steps.append(Step(stage, what, started, self.clock(), result))
         self.reporter.done(stage, result)
         return result
@@ -262,6 +259,18 @@ def together(works: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
             future.cancel()
     failed = [future for future in futures if not future.cancelled() and future.exception() is not None]
     return [future.result() for future in (failed or futures)]
+
+
+def _explaining(stage: str, what: str, work: Callable[[], Any]) -> Any:
+    """What ``work`` returns; a failure of Spark is told in the user's words."""
+    try:
+        return work()
+    except PySparkException as error:
+        raise explained(stage, what, error) from error
+    except Exception as error:
+        if type(error).__module__.startswith("py4j"):
+            raise explained(stage, what, error) from error
+        raise
 
 
 def explained(stage: str, what: str, error: Exception) -> LakeloopError:

@@ -32,8 +32,8 @@ LONGEST = 500
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger: a stage (``table`` is None) or a table or model that it wrote. ``result`` is succeeded,
-    refused (by the gate) or failed; ``configuration`` is there in full on a run's first line."""
+    """A line of the ledger: a stage (``table`` is None) or a table or model that it wrote or could not write.
+    ``result`` is succeeded, refused (by the gate) or failed; a run's first line has the whole ``configuration``."""
 
     run_id: str
     stage: str
@@ -85,7 +85,7 @@ def entries(
     text, short = json.dumps(plain, sort_keys=True), settings.fingerprint(plain)
     found: list[Entry] = []
     for step in steps:
-        if step.what and not changed(step):
+        if step.what and not changed(step) and not step.error:
             continue
         pieces = [other for other in steps if other.stage == step.stage and other.what]
         values = _piece(step, trained_on) if step.what else _stage(step, pieces)
@@ -129,7 +129,10 @@ def _stage(step: Step, pieces: Sequence[Step]) -> dict[str, Any]:
 
 def _piece(step: Step, trained_on: Mapping[str, int]) -> dict[str, Any]:
     result = step.result
-    assert result is not None
+    if step.error or result is None:
+        nothing: dict[str, Any] = {"versions_read": {}, "version_written": None, "rows_in": None, "rows_out": None}
+        failure = told(step.error) if step.error else None
+        return nothing | {"table": step.what, "action": "failed", "result": "failed", "error": failure}
     common: dict[str, Any] = {"rows_out": None, "result": "succeeded", "error": None}
     if isinstance(result, Trained):
         return common | {
@@ -211,7 +214,7 @@ def last_runs(lakehouse: Lakehouse, most: int) -> list[RunEntry]:
             .otherwise("succeeded")
             .alias("result"),
             F.sort_array(F.collect_list(F.when(stages, F.struct("started", "stage")))).alias("stages"),
-            F.count("table").alias("tables_written"),
+            F.count("version_written").alias("tables_written"),
             F.max("error").alias("error"),
         )
     )

@@ -65,10 +65,13 @@ def test_a_run_without_news_has_no_line_and_one_that_failed_has(conf: Folder) ->
     idle = [step("silver", "quarantine.orders", 0, IDLE), step("silver", "", 0)]
     assert entries(idle, conf.settings(), "run-1", "ann", {}) == []
 
-    failed = entries([*idle, step("gold", "", 1, error=DataError("no such table"))], conf.settings(), "r", "ann", {})
-    assert [(item.stage, item.result, item.error) for item in failed] == [
-        ("silver", "succeeded", None),
-        ("gold", "failed", "DataError: no such table"),
+    error = DataError("no such table")
+    steps = [*idle, step("gold", "gold.sales", 1, error=error), step("gold", "", 1, error=error)]
+    failed = entries(steps, conf.settings(), "r", "ann", {})
+    assert [(item.stage, item.table, item.result, item.error) for item in failed] == [
+        ("silver", None, "succeeded", None),
+        ("gold", "gold.sales", "failed", "DataError: no such table"),
+        ("gold", None, "failed", "DataError: no such table"),
     ]
 
 
