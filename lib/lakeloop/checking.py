@@ -131,7 +131,11 @@ class Check:
         kind = self._expression("model.label.expression", model.label.expression, spine)
         if kind is not None:
             self._label(kind, spine)
-        self._present("model.include", model.include, spine_key(self.settings.pipeline), " of the key")
+        allowed = [*spine_key(self.settings.pipeline), *model.split.group]
+        self._present("model.include", model.include, allowed, " of the key")
+        self._present("model.split.group", model.split.group, spine.columns)
+        if model.split.column:
+            self._present("model.split.column", [model.split.column], spine.columns)
         self._present("model.exclude", model.exclude, spine.columns)
         self._present("monitoring.slices", self.settings.pipeline.monitoring.slices, spine.columns)
 
@@ -143,7 +147,7 @@ class Check:
         if model.task == "binary" and model.positive is None and not boolean:
             expected = "a condition such as churn = 'Yes', or model.positive to say which value is the positive one"
             self._problem(where, f"{text}, which is a {kind.simpleString()}", expected)
-        if model.task == "regression" and not isinstance(kind, T.NumericType):
+        if model.kind == "regression" and not isinstance(kind, T.NumericType):
             self._problem(
                 where, f"{text}, which is a {kind.simpleString()}", "a number; give the column a numeric type"
             )

@@ -133,7 +133,7 @@ class Run:
         def describe(training: DataFrame, columns: Columns, scores: np.ndarray | None) -> dict[str, Any]:
             pipeline = self.settings.pipeline
             slices, window = pipeline.monitoring.slices, pipeline.monitoring.window
-            return reference(training, columns, slices, window, pipeline.model.task, scores).as_dict()
+            return reference(training, columns, slices, window, pipeline.model.kind, scores).as_dict()
 
         yield self._do(
             "train",

@@ -157,13 +157,30 @@ class FeatureGroup(Section):
         examples=["1 hour"],
     )
     windows: list[Interval] = Field(
-        min_length=1, description="Lengths of the windows that end at the spine's time.", examples=["[2 hours, 7 days]"]
+        default_factory=list,
+        description="Lengths of the windows that end at the spine's time.",
+        examples=["[2 hours, 7 days]"],
+    )
+    lags: list[Interval] = Field(
+        default_factory=list,
+        description="The measures of the events at exactly so long before the spine's time (to the `resolution`, of "
+        "which both times should be whole steps).",
+        examples=["[1 day, 7 days]"],
     )
     measures: dict[Name, Annotated[str, AfterValidator(_measure)]] = Field(
         min_length=1,
         description="Aggregates: avg, sum, count, min, max or stddev of an expression.",
         examples=["{mean_delay: avg(dep_delay), flights: count(*)}"],
     )
+
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> FeatureGroup:
+        if not self.windows and not self.lags:
+            raise ValueError("windows, such as [7 days], or lags")
+        early = [lag for lag in self.lags if intervals.seconds(lag) < intervals.seconds(self.known_after)]
+        if early:
+            raise ValueError(f"lags of {self.known_after} (known_after) or more: after {early[0]} nothing is known yet")
+        return self
 
 
 class Label(Section):
@@ -180,8 +197,21 @@ class Label(Section):
 class Split(Section):
     """How rows are held out. By time, a length counts back from the newest row; a date is absolute."""
 
-    by: Literal["time", "random"] = Field(
-        "time", description="By the spine's time, or by a seeded hash of its key.", examples=["random"]
+    by: Literal["time", "random", "group", "column"] = Field(
+        "time",
+        description="By the spine's time, by a seeded hash of its key (random) or of `group`, or as `column` says.",
+        examples=["random"],
+    )
+    group: Names = Field(
+        default_factory=list,
+        description="By group: columns whose rows stay together. The model sees them only where `include` says so.",
+        examples=["[customer]"],
+    )
+    column: str | None = Field(
+        None,
+        description="By column: the one that says train, validation or test; rows where it says something else are "
+        "not learnt from. With `validation` given as a share, that share of the train rows validates.",
+        examples=["part"],
     )
     validation: Held = Field(
         "30 days", description="Newest part of the training time, for the search; or a share.", examples=["14 days"]
@@ -204,18 +234,20 @@ class Search(Section):
 
 ALGORITHMS = ("lightgbm", "xgboost", "logistic_regression")
 Algorithm = Literal["lightgbm", "xgboost", "logistic_regression", "ridge"]
+REGRESSION_METRICS = ("root_mean_squared_error", "mean_absolute_error", "r2_score")
 METRICS = {
     "binary": ("roc_auc", "precision_recall_auc", "log_loss", "accuracy_score", "f1_score"),
     "multiclass": ("accuracy_score", "f1_score", "log_loss", "roc_auc"),
-    "regression": ("root_mean_squared_error", "mean_absolute_error", "r2_score"),
+    "regression": REGRESSION_METRICS,
+    "forecast": REGRESSION_METRICS,
 }
 
 
 class Model(Section):
     """The model: what it learns from, how it is found and judged."""
 
-    task: Literal["binary", "multiclass", "regression"] = Field(
-        description="What kind of outcome it is.", examples=["binary"]
+    task: Literal["binary", "multiclass", "regression", "forecast"] = Field(
+        description="What kind of outcome it is; forecast: a number some time ahead.", examples=["binary"]
     )
     spine: str = Field(
         description="Table of the rows to predict, such as gold.departures.", examples=["gold.departures"]
@@ -224,11 +256,30 @@ class Model(Section):
         description="The outcome; a bare expression is known at once.",
         examples=["{expression: arr_delay > 15, known_after: 6 hours}"],
     )
+    entity: Names = Field(
+        default_factory=list,
+        description="Forecast: columns of the spine's key that tell the series apart; none where there is one series.",
+        examples=["[store]"],
+    )
+    horizon: Interval | None = Field(
+        None,
+        description="Forecast: how far ahead. A row's outcome is the label's value in the row of the same entity at "
+        "exactly its time + horizon.",
+        examples=["7 days"],
+    )
+    season: Interval | None = Field(
+        None,
+        description="Forecast: length of a season. The naive model says the newest known value that lies whole seasons "
+        "before the target; without a season, the value at the row's time.",
+        examples=["7 days"],
+    )
     positive: str | None = Field(
         None, description="Which label value is the positive one, where it is a text.", examples=["'Yes'"]
     )
     include: Names = Field(
-        default_factory=list, description="Key columns that the model may see.", examples=["[carrier, origin]"]
+        default_factory=list,
+        description="Columns of the key or of `split.group` that the model may see; a forecast sees its `entity`.",
+        examples=["[carrier, origin]"],
     )
     exclude: Names = Field(
         default_factory=list, description="Spine columns that the model may not see.", examples=["[tailnum]"]
@@ -256,11 +307,16 @@ class Model(Section):
             raise ValueError(f"metric '{self.metric}' is not one of {', '.join(METRICS[self.task])} ({self.task})")
         return self
 
+    @property
+    def kind(self) -> Literal["binary", "multiclass", "regression"]:
+        """What estimators, metrics and monitoring see: a forecast is a regression on labels from later rows."""
+        return "regression" if self.task == "forecast" else self.task
+
     def algorithm_names(self) -> list[str]:
         """The algorithms to try, with ``auto`` resolved for the task."""
         if self.algorithms != "auto":
             return list(self.algorithms)
-        return ["lightgbm", "xgboost", "ridge" if self.task == "regression" else "logistic_regression"]
+        return ["lightgbm", "xgboost", "ridge" if self.kind == "regression" else "logistic_regression"]
 
 
 class Gate(Section):

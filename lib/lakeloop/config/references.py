@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from lakeloop.config import sql
+from lakeloop.config import intervals, sql
 from lakeloop.config.models import BARE_TYPE, Pipeline
 from lakeloop.errors import Problem
 
@@ -111,11 +112,45 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
             parses(group.where, f"features.{name}.where")
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
+    problems.extend(_task(pipeline, file))
     needs_time = pipeline.features or pipeline.model.split.by == "time"
     if pipeline.model.spine in tables and needs_time and spine_time(pipeline) is None:
         problems.append(
             Problem(file, f"{pipeline.model.spine}.time", "nothing", "the timestamp column of the rows to predict")
         )
+
+
+def _task(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """What does not fit together in the model's section: the task, its horizon and entity, the split."""
+    model = pipeline.model
+    if model.task == "forecast":
+        if model.horizon is None:
+            expected = "how far ahead the outcome lies, such as 7 days"
+            yield Problem(file, "model.horizon", "nothing", expected, "task forecast needs it")
+        for key in ("horizon", "season"):
+            text = getattr(model, key)
+            if text is not None and intervals.seconds(text) == 0:
+                yield Problem(file, f"model.{key}", text, "a length of time above zero")
+        if model.split.by != "time":
+            expected = "time: who forecasts has learnt from the past alone"
+            yield Problem(file, "model.split.by", model.split.by, expected)
+        layer, _, name = model.spine.partition(".")
+        key_columns = spine_key(pipeline) if name in (pipeline.gold if layer == "gold" else pipeline.sources) else None
+        for column in model.entity:
+            if key_columns is not None and column not in key_columns:
+                expected = f"columns of the key of {model.spine}: {', '.join(key_columns)}"
+                yield Problem(file, "model.entity", column, expected)
+    else:
+        for key in ("horizon", "season", "entity"):
+            if getattr(model, key):
+                expected = f"no such key: task {model.task} looks at no later row"
+                yield Problem(file, f"model.{key}", str(getattr(model, key)), expected, "task: forecast has it")
+    for by in ("group", "column"):
+        given = getattr(model.split, by)
+        if model.split.by == by and not given:
+            yield Problem(file, f"model.split.{by}", "nothing", f"a column of {model.spine} to split by")
+        if given and model.split.by != by:
+            yield Problem(file, f"model.split.{by}", str(given), f"by: {by} beside it, or no such key")
 
 
 def spine_time(pipeline: Pipeline) -> str | None:

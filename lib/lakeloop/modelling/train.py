@@ -135,7 +135,7 @@ def train(
     assert commit is not None
     features = engine.lakehouse.read(table, commit.version)
     rows, data = _data(features, engine)
-    task = tuning.Task(model.task, model.metric, data.columns, data.classes, model.seed)
+    task = tuning.Task(model.kind, model.metric, data.columns, data.classes, model.seed)
 
     import mlflow
 
@@ -154,14 +154,14 @@ def train(
         tracking.log_trials(run_id, trials)
         winner = tuning.best(trials, model.metric)
         predictor = tuning.fit(task, winner.params, data.refit, threads=os.cpu_count() or 1)
-        found = metrics.evaluate(model.task, data.test.truth, predictor.scores(data.test.inputs))
-        naive = tuning.fit_and_judge(task, {"algorithm": NAIVE}, data.refit, data.test)
+        found = metrics.evaluate(model.kind, data.test.truth, predictor.scores(data.test.inputs))
+        naive = _naive_metrics(task, data)
         _log_training(engine, tracking, table, commit.version, data, trials, winner, found, naive)
         _log_reference(rows, data, predictor, describe)
         uri = _log_model(predictor, data)
         mlflow.set_tag(TRAINING, key)
         champion = tracking.champion()
-        theirs = _champion_metrics(champion, model.task, data) if champion else None
+        theirs = _champion_metrics(champion, model.kind, data) if champion else None
         checks = gate.decide(pipeline.gate, model.metric, found, naive, theirs, champion is not None)
         passed = all(check.passed for check in checks)
         mlflow.log_dict({"passed": passed, "checks": [vars(check) for check in checks]}, "gate.json")
@@ -186,7 +186,8 @@ def _data(features: DataFrame, engine: Engine) -> tuple[DataFrame, _Data]:
     pipeline = engine.lakehouse.settings.pipeline
     model = pipeline.model
     columns = dataset.model_columns(features, pipeline)
-    rows, boundaries = dataset.split(dataset.labelled(features, pipeline), pipeline)
+    labelled = dataset.with_naive(dataset.labelled(features, pipeline), pipeline)
+    rows, boundaries = dataset.split(labelled, pipeline)
     counts = dataset.counts(rows)
     codes = dataset.classes(rows, model)
     key = spine_key(pipeline)
@@ -208,6 +209,15 @@ def _data(features: DataFrame, engine: Engine) -> tuple[DataFrame, _Data]:
         refit=part([TRAIN, VALIDATION], most),
         test=part([TEST], most),
     )
+
+
+def _naive_metrics(task: tuning.Task, data: _Data) -> dict[str, float]:
+    """The naive model's metrics on the test rows: what is mostly so, or for a forecast the last (season's) value."""
+    if data.test.naive is None:
+        return tuning.fit_and_judge(task, {"algorithm": NAIVE}, data.refit, data.test)
+    # Where the series has a gap just there, the mean of what was learnt from.
+    said = np.where(np.isnan(data.test.naive), data.refit.truth.mean(), data.test.naive)
+    return metrics.evaluate(task.task, data.test.truth, said)
 
 
 def _champion_metrics(champion: ModelVersion, task: str, data: _Data) -> dict[str, float] | None:

@@ -72,7 +72,7 @@ def test_a_missing_key_is_named(conf: Folder) -> None:
 def test_a_wrong_choice_gets_the_choices_and_the_nearest(conf: Folder) -> None:
     [problem] = conf.problems(conf.changed(("task: binary", "task: regresion")))
     assert (problem.where, problem.found) == ("model.task", "'regresion'")
-    assert problem.expected == "one of binary, multiclass, regression"
+    assert problem.expected == "one of binary, multiclass, regression, forecast"
     assert problem.hint == "did you mean 'regression'?"
 
 
