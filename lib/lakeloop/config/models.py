@@ -9,10 +9,24 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
 
 from lakeloop.config import intervals, sql
 
+# How a silver column that a Python function computes is written among the expressions.
+PYTHON = "python:"
+
+_FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 BARE_TYPE = re.compile(
     r"^(string|boolean|tinyint|smallint|int|integer|bigint|long|float|double|date|timestamp|"
@@ -24,6 +38,19 @@ BARE_TYPE = re.compile(
 def _name(value: str) -> str:
     if not _NAME.match(value):
         raise ValueError("a name of lower-case letters, digits and underscores that starts with a letter")
+    return value
+
+
+def _function(value: str) -> str:
+    if not _FUNCTION.match(value):
+        raise ValueError("a function as module:function, such as cleaning:score")
+    return value
+
+
+def _column(value: object) -> object:
+    """{python: cleaning:score} as one text."""
+    if isinstance(value, dict) and list(value) == ["python"]:
+        return PYTHON + _function(str(value["python"]))
     return value
 
 
@@ -66,6 +93,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+FunctionName = Annotated[str, AfterValidator(_function)]
+
+
+class Computed(Section):
+    """A silver column that a Python function computes."""
+
+    python: FunctionName = Field(
+        description="A function of the rows (a DataFrame with the columns above it) that returns a Column.",
+        examples=["cleaning:score"],
+    )
+
+
 class Rule(Section):
     """An expectation on a silver row. A rule that gives null passes, as in an SQL CHECK constraint."""
 
@@ -97,10 +136,11 @@ class Source(Section):
         description="Which version of a key wins: the greatest of these silver columns.",
         examples=["[updated_at]"],
     )
-    columns: dict[str, str] = Field(
+    columns: dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=str | Computed)]] = Field(
         default_factory=dict,
         description="Silver columns, in order: a bare type (a safe cast of the raw column of that name) or an "
-        "expression, which sees the casts and the expressions above it. Empty: every raw column as it is.",
+        "expression, which sees the casts and the expressions above it; or {python: module:function}. Empty: every "
+        "raw column as it is.",
         examples=["{year: int, flight_date: 'make_date(year, month, day)'}"],
     )
     expect: dict[Name, Annotated[Rule, BeforeValidator(_rule, json_schema_input_type=str | Rule)]] = Field(
@@ -109,15 +149,35 @@ class Source(Section):
         examples=["{distance_is_positive: distance > 0}"],
     )
 
+    # The Python functions (see config.functions) by their columns; loading gives them.
+    _functions: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def function(self, column: str) -> Any | None:
+        """The Python function that computes a column; None where an expression does."""
+        return self._functions[column] if self.columns[column].startswith(PYTHON) else None
+
     def expect_plain(self) -> dict[str, Any]:
         """The expectations as plain data, for fingerprints."""
         return {name: rule.model_dump() for name, rule in self.expect.items()}
 
 
 class Gold(Section):
-    """A gold table: one SQL query over silver and other gold tables."""
+    """A gold table: one SQL query, or a Python function, over silver and other gold tables."""
 
-    sql: str = Field(description="A .sql file beside pipeline.yml, or the query itself.", examples=["departures.sql"])
+    sql: str | None = Field(
+        None, description="A .sql file beside pipeline.yml, or the query itself.", examples=["departures.sql"]
+    )
+    python: FunctionName | None = Field(
+        None,
+        description="In place of `sql`: a function of the inputs (a mapping from their names to DataFrames) that "
+        "returns a DataFrame.",
+        examples=["tables:daily"],
+    )
+    inputs: Names = Field(
+        default_factory=list,
+        description="With `python`: the tables that the function is given.",
+        examples=["[silver.flights, gold.departures]"],
+    )
     key: Names = Field(description="Columns that identify a row.", examples=["[flight_date, flight]"])
     time: str | None = Field(
         None, description="Timestamp of the row, for features and windows.", examples=["scheduled_departure"]
@@ -133,6 +193,14 @@ class Gold(Section):
         "changed row touches, or 'all' (the default) or 'nothing'.",
         examples=["{silver.weather: to_date(observed_at)}"],
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Gold:
+        if (self.sql is None) == (self.python is None):
+            raise ValueError("either sql or python")
+        if bool(self.inputs) != (self.python is not None):
+            raise ValueError("inputs with python (a query names its tables itself), such as [silver.flights]")
+        return self
 
 
 class FeatureGroup(Section):
@@ -233,7 +301,12 @@ class Search(Section):
 
 
 ALGORITHMS = ("lightgbm", "xgboost", "logistic_regression")
-Algorithm = Literal["lightgbm", "xgboost", "logistic_regression", "ridge"]
+_KnownAlgorithm = Literal["lightgbm", "xgboost", "logistic_regression", "ridge"]
+# The tags are named as pydantic names its own branches, which are no part of a dotted path.
+Algorithm = Annotated[
+    Annotated[_KnownAlgorithm, Tag("literal[algorithm]")] | Annotated[FunctionName, Tag("function-name")],
+    Discriminator(lambda value: "function-name" if ":" in str(value) else "literal[algorithm]"),
+]
 REGRESSION_METRICS = ("root_mean_squared_error", "mean_absolute_error", "r2_score")
 METRICS = {
     "binary": ("roc_auc", "precision_recall_auc", "log_loss", "accuracy_score", "f1_score"),
@@ -286,7 +359,11 @@ class Model(Section):
     )
     split: Split = Field(Split(), description="How rows are held out.")
     algorithms: list[Algorithm] | Literal["auto"] = Field(
-        "auto", description="Which algorithms are tried.", examples=["[lightgbm, xgboost]"]
+        "auto",
+        description="Which algorithms are tried. A Python function module:function takes the task (binary, multiclass, "
+        "regression) and the seed, and returns an estimator with fit, set_params and predict (of classes "
+        "predict_proba), and its search space: {parameter: [values], (low, high) or (low, high, 'log')}.",
+        examples=["[lightgbm, xgboost]"],
     )
     metric: str = Field(
         "", description="What the search maximises (or minimises, where smaller is better).", examples=["roc_auc"]

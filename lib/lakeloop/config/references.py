@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
 from lakeloop.config import intervals, sql
-from lakeloop.config.models import BARE_TYPE, Pipeline
+from lakeloop.config.models import BARE_TYPE, PYTHON, Pipeline
 from lakeloop.errors import Problem
 
 
@@ -18,6 +18,8 @@ def read_queries(folder: Path, pipeline: Pipeline, file: str, problems: list[Pro
     """The SQL text of each gold table, from its file or the configuration itself."""
     queries = {}
     for name, gold in pipeline.gold.items():
+        if gold.sql is None:
+            continue
         if not gold.sql.strip().endswith(".sql"):
             queries[name] = gold.sql
             continue
@@ -36,8 +38,16 @@ def gold_inputs(query: str) -> list[str]:
     return list(dict.fromkeys(reference.table for reference in sql.references(query)))
 
 
-def gold_order(queries: dict[str, str]) -> list[str]:
-    """The gold tables, each after those that it reads; ValueError names a circle."""
+def gold_reads(pipeline: Pipeline, queries: Mapping[str, str]) -> dict[str, list[str]]:
+    """The tables that each gold table reads: those that its query names, or the inputs of its function."""
+    return {
+        name: gold_inputs(queries[name]) if name in queries else list(gold.inputs)
+        for name, gold in pipeline.gold.items()
+    }
+
+
+def gold_order(reads: Mapping[str, Sequence[str]]) -> list[str]:
+    """The gold tables, each after those that it reads (``reads``, by name); ValueError names a circle."""
     order: list[str] = []
     visiting: list[str] = []
 
@@ -47,14 +57,14 @@ def gold_order(queries: dict[str, str]) -> list[str]:
         if name in visiting:
             raise ValueError(" → ".join([*visiting[visiting.index(name) :], name]))
         visiting.append(name)
-        for table in gold_inputs(queries[name]):
-            layer, other = table.split(".")
-            if layer == "gold" and other in queries:
+        for table in reads[name]:
+            layer, _, other = table.partition(".")
+            if layer == "gold" and other in reads:
                 visit(other)
         visiting.pop()
         order.append(name)
 
-    for name in queries:
+    for name in reads:
         visit(name)
     return order
 
@@ -89,14 +99,20 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
             known(table, f"gold.{name}.sql", readable)
         for table in pipeline.gold[name].affected_by:
             known(table, f"gold.{name}.affected_by", inputs)
+    for name, gold in pipeline.gold.items():
+        if gold.python:
+            for table in gold.inputs:
+                known(table, f"gold.{name}.inputs", readable)
+            for table in gold.affected_by:
+                known(table, f"gold.{name}.affected_by", gold.inputs)
     if not problems:
         try:
-            gold_order(queries)
+            gold_order(gold_reads(pipeline, queries))
         except ValueError as error:
             problems.append(Problem(file, "gold", f"tables that read each other: {error}", "no circle"))
     for name, source in pipeline.sources.items():
         for column, expression in source.columns.items():
-            if not BARE_TYPE.match(expression):
+            if not BARE_TYPE.match(expression) and not expression.startswith(PYTHON):
                 parses(expression, f"sources.{name}.columns.{column}")
         for rule_name, rule in source.expect.items():
             parses(rule.rule, f"sources.{name}.expect.{rule_name}.rule")

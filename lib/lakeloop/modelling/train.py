@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame
 
+from lakeloop.config import Settings
+from lakeloop.config.functions import Function
 from lakeloop.config.references import spine_key
 from lakeloop.derive import Engine
 from lakeloop.errors import LakeloopError
 from lakeloop.features.table import feature_table
 from lakeloop.modelling import dataset, gate, metrics, tuning
 from lakeloop.modelling.dataset import PART, TEST, TRAIN, VALIDATION, Columns, Parts
-from lakeloop.modelling.estimators import NAIVE
+from lakeloop.modelling.estimators import NAIVE, own
 from lakeloop.modelling.predictor import Predictor
 from lakeloop.tables import Table
 from lakeloop.tracking import ModelVersion, Tracking, Trial
@@ -133,9 +135,11 @@ def train(
     key = training_key(engine)
     commit = engine.latest(table)
     assert commit is not None
+    # Before anything is read: what is wrong with a function is known at once.
+    owned = {item.name: own(item, model.kind, model.seed) for item in _algorithms(settings)}
     features = engine.lakehouse.read(table, commit.version)
     rows, data = _data(features, engine)
-    task = tuning.Task(model.kind, model.metric, data.columns, data.classes, model.seed)
+    task = tuning.Task(model.kind, model.metric, data.columns, data.classes, model.seed, owned)
 
     import mlflow
 
@@ -158,7 +162,7 @@ def train(
         naive = _naive_metrics(task, data)
         _log_training(engine, tracking, table, commit.version, data, trials, winner, found, naive)
         _log_reference(rows, data, predictor, describe)
-        uri = _log_model(predictor, data)
+        uri = _log_model(predictor, data, settings)
         mlflow.set_tag(TRAINING, key)
         champion = tracking.champion()
         theirs = _champion_metrics(champion, model.kind, data) if champion else None
@@ -261,6 +265,8 @@ def _log_training(
     mlflow.log_params(
         {**winner.params, "seed": pipeline.model.seed, "trials": len(trials), "task": pipeline.model.task}
     )
+    # What the search suggests depends on how many trials run at a time, see tuning.in_order.
+    mlflow.log_params({"parallelism": tuning.parallel(lakehouse.spark, pipeline.model.search.parallelism)})
     mlflow.log_params({f"rows_{part}": count for part, count in data.counts.items()})
     mlflow.log_params({"validation_from": data.boundaries.validation, "test_from": data.boundaries.test})
     mlflow.log_metrics({f"validation_{name}": value for name, value in winner.metrics.items()})
@@ -269,6 +275,9 @@ def _log_training(
     mlflow.log_dict(pipeline.model_dump(mode="json", by_alias=True), "configuration/pipeline.json")
     for gold, query in lakehouse.settings.queries.items():
         mlflow.log_text(query, f"configuration/gold/{gold}.sql")
+    for function in lakehouse.settings.functions.values():
+        for file, text in function.sources.items():
+            mlflow.log_text(text, f"configuration/python/{file}")
     mlflow.log_dict({"numeric": data.columns.numeric, "categorical": data.columns.categorical}, "columns.json")
     mlflow.set_tags({"lakeloop.version": __version__, "lakeloop.run": engine.run})
 
@@ -289,7 +298,12 @@ def _log_reference(rows: DataFrame, data: _Data, predictor: Predictor, describe:
     mlflow.log_dict(dict(describe(training, data.columns, scores)), BASELINE_FILE)
 
 
-def _log_model(predictor: Predictor, data: _Data) -> str:
+def _algorithms(settings: Settings) -> list[Function]:
+    """The user's own algorithms."""
+    return [item for where, item in settings.functions.items() if where.startswith("model.algorithms.")]
+
+
+def _log_model(predictor: Predictor, data: _Data, settings: Settings) -> str:
     """Logs the model with signature, input example and the code that it needs; returns its URI."""
     import mlflow
     from mlflow.models import infer_signature
@@ -308,15 +322,21 @@ def _log_model(predictor: Predictor, data: _Data) -> str:
         signature=signature,
         input_example=example,
         code_paths=[str(Path(lakeloop.__file__).parent)],
-        pip_requirements=_requirements(predictor),
+        pip_requirements=_requirements(predictor, settings),
     )
     return str(logged.model_uri)
 
 
-def _requirements(predictor: Predictor) -> list[str]:
+def _requirements(predictor: Predictor, settings: Settings) -> list[str]:
     """The packages that scoring needs, at the versions of the training."""
-    from importlib.metadata import version
+    from importlib.metadata import packages_distributions, version
 
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "cloudpickle"]
     module = type(predictor.pipeline.steps[-1][1]).__module__.split(".")[0]
-    return [f"{name}=={version(name)}" for name in names + ([module] if module in ("lightgbm", "xgboost") else [])]
+    names += [module] if module in ("lightgbm", "xgboost") else []
+    there = packages_distributions() if _algorithms(settings) else {}
+    for function in _algorithms(settings):
+        # What the function's module has from us and from Spark is for the tables, not for the estimator.
+        taken = [there[item][0] for item in function.imports if item in there and item not in ("lakeloop", "pyspark")]
+        names += [name for name in taken if name not in names]
+    return [f"{name}=={version(name)}" for name in names]

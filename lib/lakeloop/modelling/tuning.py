@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,9 +15,15 @@ from pyspark.sql import SparkSession
 from lakeloop.errors import LakeloopError
 from lakeloop.modelling import metrics
 from lakeloop.modelling.dataset import Columns, Parts
-from lakeloop.modelling.estimators import make, search_space
+from lakeloop.modelling.estimators import Own, make, search_space
 from lakeloop.modelling.predictor import Predictor
 from lakeloop.tracking import Trial
+
+# From the numbers of new trials, the domain, the trials and a seed: the new trials.
+Suggest = Callable[[Sequence[int], Any, Any, int], Any]
+
+# Seconds between two looks at whether a trial has ended.
+_WAIT = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Task:
     columns: Columns
     classes: list[Any] | None
     seed: int
+    owned: Mapping[str, Own] = field(default_factory=dict)
 
 
 def search(
@@ -64,13 +72,16 @@ def search(
         progress(len(losses), metrics.loss(task.metric, min(losses)) if losses else None)
         return False, []
 
-    trials = _spark_trials(spark, parallelism) or Trials()
+    space = search_space(algorithms, task.owned)
+    at_a_time = parallel(spark, parallelism)
+    trials = _spark_trials(spark, at_a_time) or Trials()
     for name in ("hyperopt-spark", "hyperopt"):
         logging.getLogger(name).setLevel(logging.ERROR)
     fmin(
         objective,
-        search_space(algorithms),
-        algo=tpe.suggest,
+        space,
+        # One more, for while so many run, the next one waits in the queue.
+        algo=in_order(tpe.suggest, at_a_time + 1),
         max_evals=max_evals,
         trials=trials,
         rstate=np.random.default_rng(task.seed),
@@ -79,7 +90,7 @@ def search(
         return_argmin=False,
         verbose=False,
     )
-    found = [_trial(item, search_space(algorithms)) for item in trials.trials]
+    found = [_trial(item, space) for item in trials.trials]
     if all(trial.failed for trial in found):
         reason = next((item["result"].get("failure") for item in trials.trials), "")
         raise LakeloopError(f"All {len(found)} trials of the search failed; the first one said: {reason}")
@@ -97,7 +108,7 @@ def best(trials: Sequence[Trial], metric: str) -> Trial:
 def fit(task: Task, params: Mapping[str, Any], rows: Parts, threads: int = 1) -> Predictor:
     """A predictor fitted on ``rows``."""
     columns = task.columns
-    pipeline = make(task.task, params, columns.numeric, columns.categorical, task.seed, threads)
+    pipeline = make(task.task, params, columns.numeric, columns.categorical, task.seed, threads, task.owned)
     pipeline.fit(rows.inputs, rows.truth)
     return Predictor(task.task, pipeline, columns.numeric, columns.categorical, task.classes)
 
@@ -107,15 +118,48 @@ def fit_and_judge(task: Task, params: Mapping[str, Any], rows: Parts, judged: Pa
     return metrics.evaluate(task.task, judged.truth, fit(task, params, rows).scores(judged.inputs))
 
 
-def _spark_trials(spark: SparkSession, parallelism: int | str) -> Any | None:
-    """SparkTrials, or None where there is no Spark context (Spark Connect)."""
+def in_order(suggest: Suggest, ahead: int) -> Suggest:
+    """``suggest`` as a function of the trials' numbers, not of the moment at which each ends.
+
+    A suggestion is made from the outcomes of all trials but the last ``ahead``, which count as running whether they
+    still do or not; it waits for those that are to be known. So each run suggests the same, whatever the machine does.
+    """
+    from hyperopt import JOB_STATE_DONE, JOB_STATE_NEW, JOB_STATE_RUNNING, STATUS_NEW, trials_from_docs
+
+    def runs(trial: Mapping[str, Any]) -> bool:
+        # SparkTrials says that a trial is done a moment before it says what came of it.
+        untold = trial["state"] == JOB_STATE_DONE and trial["result"].get("status") == STATUS_NEW
+        return untold or trial["state"] in (JOB_STATE_NEW, JOB_STATE_RUNNING)
+
+    def suggested(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> Any:
+        known = new_ids[0] - ahead
+        awaited = [doc for doc in trials.trials if doc["tid"] < known]
+        while any(map(runs, awaited)):
+            time.sleep(_WAIT)
+        seen = [doc if doc["tid"] < known else {**doc, "result": domain.new_result()} for doc in trials.trials]
+        return suggest(new_ids, domain, trials_from_docs(seen, validate=False), seed)
+
+    return suggested
+
+
+def parallel(spark: SparkSession, parallelism: int | str) -> int:
+    """How many trials run at a time; on Spark Connect it is one."""
     try:
         cores = spark.sparkContext.defaultParallelism
+    except Exception:
+        return 1
+    return int(cores if parallelism == "auto" else parallelism)
+
+
+def _spark_trials(spark: SparkSession, parallelism: int) -> Any | None:
+    """SparkTrials, or None where there is no Spark context (Spark Connect)."""
+    try:
+        spark.sparkContext  # noqa: B018  # Spark Connect has none and says so
     except Exception:
         return None
     from hyperopt import SparkTrials
 
-    return SparkTrials(parallelism=cores if parallelism == "auto" else int(parallelism), spark_session=spark)
+    return SparkTrials(parallelism=parallelism, spark_session=spark)
 
 
 def _broadcast(spark: SparkSession, value: Any) -> Callable[[], Any]:
