@@ -110,7 +110,7 @@ def test_a_series_that_has_two_rows_at_a_time_is_told(use_case: MakeUseCase) -> 
 
 def test_the_model_sees_the_past_and_the_series(use_case: MakeUseCase) -> None:
     case = use_case(SALES)
-    rows = sold(case, (0, "a", 1.0))
+    rows = sold(case, (0, "a", 1.0)).selectExpr("*", "'x.csv' AS _source_file", "1L AS _row_hash")
     assert dataset.model_columns(rows, case.settings.pipeline).all == ["sold", "store"]
     late = use_case(SALES.replace("label: sold", "label: {expression: sold, known_after: 1 day}"))
     assert dataset.model_columns(rows, late.settings.pipeline).all == ["store"]

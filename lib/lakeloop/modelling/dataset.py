@@ -60,7 +60,8 @@ def model_columns(features: DataFrame, pipeline: Pipeline) -> Columns:
     """The columns of the feature table that the model may see.
 
     Left out: the key and the groups of the split (but for `include`), times and dates, what the label is made of, the
-    column that the split goes by, and `exclude`. A forecast sees its entity, and what the label is made of where that
+    column that the split goes by, columns whose names begin with an underscore (where a row came from), and `exclude`.
+    A forecast sees its entity, and what the label is made of where that
     is known at once: at a row's own time it is the past.
     """
     model = pipeline.model
@@ -71,7 +72,7 @@ def model_columns(features: DataFrame, pipeline: Pipeline) -> Columns:
     hidden |= {name.lower() for name in (*model.exclude, model.split.column or "")} | {DATE}
     numeric, categorical = [], []
     for field in features.schema:
-        if field.name.lower() in hidden:
+        if field.name.lower() in hidden or field.name.startswith("_"):
             continue
         if isinstance(field.dataType, (T.NumericType, T.BooleanType)):
             numeric.append(field.name)
