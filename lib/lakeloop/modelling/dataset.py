@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config import Pipeline, intervals, sql
-from lakeloop.config.models import Model
+from lakeloop.config.models import Model, Split
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.errors import DataError
 from lakeloop.features.table import DATE
@@ -118,7 +118,7 @@ def split(rows: DataFrame, pipeline: Pipeline) -> tuple[DataFrame, Boundaries]:
     """Labelled rows with `_part` (train, validation or test), and where the cuts are.
 
     By time, a row whose outcome is known only when the next part has begun is in no part: who learns at that moment
-    does not know it yet. By column, neither is a row of which the column says something else.
+    does not know it yet; nor is a row without a time. By column, a row of which the column says something else is in none.
     """
     model = pipeline.model
     known = rows.filter(F.col(LABEL).isNotNull())
@@ -169,7 +169,8 @@ def _by_column(known: DataFrame, pipeline: Pipeline) -> tuple[DataFrame, Boundar
     says = F.lower(F.trim(F.col(f"`{model.split.column}`").cast("string")))
     part = F.when(says.isin(TRAIN, VALIDATION, TEST), says)
     validation = "as the column says"
-    if "validation" in model.split.model_fields_set:
+    # The default is a length of time, which says nothing here.
+    if model.split.validation != Split().validation:
         share = _share(model, "validation")
         part = F.when((says == TRAIN) & (_draw(pipeline) < share), VALIDATION).otherwise(part)
         validation = str(share)
