@@ -118,7 +118,8 @@ def split(rows: DataFrame, pipeline: Pipeline) -> tuple[DataFrame, Boundaries]:
     """Labelled rows with `_part` (train, validation or test), and where the cuts are.
 
     By time, a row whose outcome is known only when the next part has begun is in no part: who learns at that moment
-    does not know it yet; nor is a row without a time. By column, a row of which the column says something else is in none.
+    does not know it yet; nor is a row without a time. By column, a row of which the column says something else is in
+    none.
     """
     model = pipeline.model
     known = rows.filter(F.col(LABEL).isNotNull())
