@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from lakeloop.config.functions import Function
+from lakeloop.modelling.predictor import Steps
 
 NAIVE = "naive"
 
@@ -32,7 +33,9 @@ class Own:
     space: Mapping[str, Any]
 
     def estimator(self, task: str, seed: int, params: Mapping[str, Any]) -> Any:
-        return self.function(task, seed)[0].set_params(**params)
+        made = self.function(task, seed)[0]
+        # scikit-learn's returns the estimator itself, others may return nothing.
+        return made.set_params(**params) or made
 
 
 def own(function: Function, task: str, seed: int) -> Own:
@@ -121,8 +124,8 @@ def make(
     seed: int,
     threads: int = 1,
     owned: Mapping[str, Own] | None = None,
-) -> Pipeline:
-    """An unfitted scikit-learn pipeline from raw columns to the estimator that ``params["algorithm"]`` names.
+) -> Pipeline | Steps:
+    """An unfitted pipeline from raw columns to the estimator that ``params["algorithm"]`` names.
 
     The user's ``owned`` algorithms see what linear ones do: numbers, none missing, scaled; a column for each category.
     """
@@ -133,7 +136,7 @@ def make(
         return Pipeline([("columns", _nothing()), ("model", model)])
     if owned and algorithm in owned:
         columns = _for_linear(numeric, categorical)
-        return Pipeline([("columns", columns), ("model", owned[algorithm].estimator(task, seed, options))])
+        return Steps(columns, owned[algorithm].estimator(task, seed, options))
     linear = algorithm in ("logistic_regression", "ridge")
     columns = _for_linear(numeric, categorical) if linear else _for_trees(numeric, categorical)
     return Pipeline([("columns", columns), ("model", _estimator(task, algorithm, options, seed, threads))])
