@@ -26,6 +26,7 @@ setup(
     package_data={"lakeloop": ["log4j2.properties", "py.typed"]},
     install_requires=[
         "mlflow>=3.10,<4",
+        "cloudpickle>=3",
         "pandas>=2.2,<3",
         "pyarrow>=18",
         "numpy>=2,<3",

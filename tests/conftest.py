@@ -131,10 +131,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 @pytest.fixture
 def use_case(spark: SparkSession, tmp_path: Path) -> MakeUseCase:
-    """Makes a use case of a pipeline.yml (as text, the model may be left out) and .sql files beside it."""
+    """Makes a use case of a pipeline.yml (as text, the model may be left out) and files beside it: .sql where a name
+    has no ending."""
 
     def make(configuration: str = "", **files: str) -> UseCase:
-        named = {f"{name}.sql": text for name, text in files.items()}
+        named = {name if "." in name else f"{name}.sql": text for name, text in files.items()}
         return UseCase(spark, _write_use_case(tmp_path / "conf", configuration, named, tmp_path / "root"))
 
     return make

@@ -16,8 +16,8 @@ from lakeloop import bronze, gold, silver
 from lakeloop.config import Settings, sql
 from lakeloop.config.loading import PIPELINE_FILE, nearest
 from lakeloop.config.models import BARE_TYPE, FeatureGroup, Source
-from lakeloop.config.references import gold_inputs, gold_order, spine_key
-from lakeloop.errors import DataError, Problem
+from lakeloop.config.references import gold_order, spine_key
+from lakeloop.errors import ConfigurationError, DataError, Problem
 from lakeloop.tables import Lakehouse, Table
 
 # What stands for an expression that is wrong, so that those which use it are not called wrong too.
@@ -45,7 +45,7 @@ class Check:
         pipeline = self.settings.pipeline
         for name, source in pipeline.sources.items():
             self._source(name, source)
-        for name in gold_order(dict(self.settings.queries)):
+        for name in gold_order(self.settings.gold_inputs()):
             self._gold(name)
         for name, group in pipeline.features.items():
             self._features(name, group)
@@ -91,12 +91,13 @@ class Check:
             )
 
     def _gold(self, name: str) -> None:
-        query, spec = self.settings.queries[name], self.settings.pipeline.gold[name]
-        inputs = gold_inputs(query)
+        spec = self.settings.pipeline.gold[name]
+        inputs = self.settings.gold_inputs()[name]
         if any(table not in self.tables for table in inputs):
             return
         rows = {Table.parse(table): self.tables[table] for table in inputs}
-        frame = self._tried(f"gold.{name}.sql", spec.sql, lambda: gold.run_query(query, name, rows))
+        where, text = (f"gold.{name}.sql", spec.sql) if spec.sql else (f"gold.{name}.python", spec.python)
+        frame = self._tried(where, str(text), lambda: gold.computed(self.settings, name, rows))
         if frame is None:
             return
         self._present(f"gold.{name}.key", spec.key, frame.columns)
@@ -131,7 +132,11 @@ class Check:
         kind = self._expression("model.label.expression", model.label.expression, spine)
         if kind is not None:
             self._label(kind, spine)
-        self._present("model.include", model.include, spine_key(self.settings.pipeline), " of the key")
+        allowed = [*spine_key(self.settings.pipeline), *model.split.group]
+        self._present("model.include", model.include, allowed, " of the key")
+        self._present("model.split.group", model.split.group, spine.columns)
+        if model.split.column:
+            self._present("model.split.column", [model.split.column], spine.columns)
         self._present("model.exclude", model.exclude, spine.columns)
         self._present("monitoring.slices", self.settings.pipeline.monitoring.slices, spine.columns)
 
@@ -143,7 +148,7 @@ class Check:
         if model.task == "binary" and model.positive is None and not boolean:
             expected = "a condition such as churn = 'Yes', or model.positive to say which value is the positive one"
             self._problem(where, f"{text}, which is a {kind.simpleString()}", expected)
-        if model.task == "regression" and not isinstance(kind, T.NumericType):
+        if model.kind == "regression" and not isinstance(kind, T.NumericType):
             self._problem(
                 where, f"{text}, which is a {kind.simpleString()}", "a number; give the column a numeric type"
             )
@@ -155,6 +160,9 @@ class Check:
             frame.schema  # noqa: B018  # Spark Connect analyses no earlier
         except (AnalysisException, ParseException) as error:
             self._told(where, text, error)
+            return None
+        except ConfigurationError as error:
+            self.problems.extend(error.problems)
             return None
         return frame
 

@@ -50,7 +50,7 @@ class BySlice:
 
     ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
     array of values, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with just the rows
-    of these slices (their expression gives one value); the others whole."""
+    that touch these slices; the others whole."""
 
     column: str
     touched: Mapping[Table, str]
@@ -260,7 +260,7 @@ class Engine:
             return
         inputs = self._inputs(derivation, versions)
         for table in identity.restricted:
-            inputs[table] = inputs[table].filter(is_in(f"({identity.touched[table]})", slices))
+            inputs[table] = inputs[table].filter(_touching(inputs[table], identity.touched[table], slices))
         predicate = is_in(".".join(f"`{part}`" for part in identity.column.split(".")), slices)
         rows = derivation.compute(inputs).filter(predicate)
         self.lakehouse.replace_where(derivation.output, rows, predicate, progress)
@@ -275,7 +275,7 @@ class Engine:
             if expression == NOTHING:
                 continue
             values = rows.select(F.expr(expression).alias("slice"))
-            if values.schema["slice"].dataType.typeName() == "array":
+            if _is_array(rows, expression):
                 values = values.select(F.explode_outer("slice").alias("slice"))
             touched = values if touched is None else touched.unionByName(values)
         if touched is None:
@@ -345,6 +345,17 @@ def is_in(expression: str, values: Sequence[object]) -> str:
     if len(literals) != len(values):
         parts.append(f"{expression} IS NULL")
     return "(" + " OR ".join(parts) + ")" if parts else "false"
+
+
+def _is_array(rows: DataFrame, expression: str) -> bool:
+    return rows.select(F.expr(expression).alias("slice")).schema["slice"].dataType.typeName() == "array"
+
+
+def _touching(rows: DataFrame, expression: str, slices: Sequence[object]) -> str:
+    """An SQL condition: a row, which touches the slices that ``expression`` names, touches one of these."""
+    if _is_array(rows, expression):
+        return f"exists({expression}, _slice -> {is_in('_slice', slices)})"
+    return is_in(f"({expression})", slices)
 
 
 def literal(value: object) -> str:

@@ -9,34 +9,33 @@ from pyspark.sql import functions as F
 
 from lakeloop.config import Settings, sql
 from lakeloop.config.models import Gold
-from lakeloop.config.references import gold_inputs, gold_order
+from lakeloop.config.references import gold_order
 from lakeloop.derive import ALL, BySlice, Derivation, Rows
 from lakeloop.tables import Table
 
 
 def derivations(settings: Settings) -> list[Derivation]:
     """The gold tables, each after those that it reads."""
-    return [derivation(settings, name) for name in gold_order(dict(settings.queries))]
+    return [derivation(settings, name) for name in gold_order(settings.gold_inputs())]
 
 
 def derivation(settings: Settings, name: str) -> Derivation:
-    """gold.<name>: the columns of its query. Where the query yields a key twice, the run stops and says so."""
+    """gold.<name>: the columns of its query or function. Where that yields a key twice, the run stops and says so."""
     gold = settings.pipeline.gold[name]
-    query = settings.queries[name]
     # What the table is cut by comes first: its rows are the table's own, the others are looked up.
-    tables = [Table.parse(table) for table in gold_inputs(query)]
+    tables = [Table.parse(table) for table in settings.gold_inputs()[name]]
     column = gold.increment_by
     inputs = tuple(sorted(tables, key=lambda table: not (column and _has_column(settings, table, column))))
 
     def compute(rows: Rows) -> DataFrame:
-        return unique(run_query(query, name, rows), gold.key, f"gold.{name}")
+        return unique(computed(settings, name, rows), gold.key, f"gold.{name}")
 
     return Derivation(
         Table("gold", name),
         inputs,
         compute,
         _identity(settings, gold, inputs),
-        settings.fingerprint(query, gold),
+        settings.fingerprint(settings.queries.get(name), gold),
     )
 
 
@@ -62,6 +61,18 @@ def _has_column(settings: Settings, table: Table, column: str) -> bool:
     if table.layer == "gold":
         return settings.pipeline.gold[table.name].increment_by == column
     return column in settings.pipeline.sources[table.name].columns
+
+
+def computed(settings: Settings, name: str, rows: Rows) -> DataFrame:
+    """What the table's query or function makes of its inputs' rows; ConfigurationError where it is no DataFrame."""
+    function = settings.functions.get(f"gold.{name}.python")
+    if function is None:
+        return run_query(settings.queries[name], name, rows)
+    found = function({str(table): frame for table, frame in rows.items()})
+    if not isinstance(found, DataFrame):
+        what = f"{function.name}, which returns a {type(found).__name__}"
+        raise function.wrong(what, "a function that returns a pyspark.sql.DataFrame", "did you forget `return`?")
+    return found
 
 
 def run_query(query: str, name: str, rows: Rows) -> DataFrame:

@@ -197,7 +197,7 @@ class Run:
         ) -> dict[str, Any]:
             pipeline = self.settings.pipeline
             slices, window = pipeline.monitoring.slices, pipeline.monitoring.window
-            return reference(training, sample, columns, slices, window, pipeline.model.task, scores).as_dict()
+            return reference(training, sample, columns, slices, window, pipeline.model.kind, scores).as_dict()
 
         yield self._do(
             "train",

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -17,11 +17,13 @@ from lakeloop.config.models import Model
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derive import ByKey, Derivation
 from lakeloop.features.table import feature_table
+from lakeloop.modelling import forecast
 from lakeloop.modelling.dataset import Columns, model_columns
 from lakeloop.tables import Table
 from lakeloop.tracking import ModelVersion, Tracking
 
 NAME, VERSION, RUN, AT = "model_name", "model_version", "model_run_id", "scored_at"
+FORECAST_FOR = "forecast_for"
 
 
 def prediction_table(settings: Settings) -> Table:
@@ -31,7 +33,8 @@ def prediction_table(settings: Settings) -> Table:
 
 def derivation(settings: Settings, tracking: Tracking, champion: ModelVersion, now: datetime) -> Derivation:
     """predictions.<spine>: the spine's key and time, `prediction`, `probability` double (classes), `model_name`,
-    `model_version`, `model_run_id` string, `scored_at` timestamp; keyed by the spine's key and the model version, so
+    `model_version`, `model_run_id` string, `scored_at` timestamp, and of a forecast `forecast_for` timestamp, the
+    moment that it is about; keyed by the spine's key and the model version, so
     that predictions of earlier models stay."""
     features = feature_table(settings)
     key = spine_key(settings.pipeline)
@@ -69,12 +72,20 @@ def predictions(
         F.lit(champion.version).alias(VERSION),
         F.lit(champion.run_id).alias(RUN),
         F.lit(now).cast("timestamp").alias(AT),
+        *_forecast_for(pipeline.model, time),
     )
+
+
+def _forecast_for(model: Model, time: str | None) -> list[Column]:
+    if model.task != "forecast" or time is None:
+        return []
+    ahead = F.expr(f"INTERVAL {forecast.horizon(model)} SECONDS")
+    return [(F.col(f"_carried_{time}").cast("timestamp") + ahead).alias(FORECAST_FOR)]
 
 
 def prediction_fields(model: Model) -> list[T.StructField]:
     """The columns that a model of this task gives."""
-    if model.task == "regression":
+    if model.kind == "regression":
         return [T.StructField("prediction", T.DoubleType())]
     kind = T.BooleanType() if model.task == "binary" else T.StringType()
     return [T.StructField("prediction", kind), T.StructField("probability", T.DoubleType())]

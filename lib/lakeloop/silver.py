@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
@@ -71,10 +71,22 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     )
     casts = {column: _cast(column, type_) for column, type_ in source.columns.items() if BARE_TYPE.match(type_)}
     rows = rows.withColumns(casts) if casts else rows
-    for column, expression in source.columns.items():
+    for column in source.columns:
         if column not in casts:
-            rows = rows.withColumn(column, F.expr(expression))
+            rows = rows.withColumn(column, _computed(rows, column, source))
     return rows
+
+
+def _computed(rows: DataFrame, column: str, source: Source) -> Column:
+    """A column that is no cast: an expression, or what a Python function makes of the rows."""
+    function = source.function(column)
+    if function is None:
+        return F.expr(source.columns[column])
+    found = function(rows)
+    if not isinstance(found, Column):
+        what = f"{function.name}, which returns a {type(found).__name__}"
+        raise function.wrong(what, "a function that returns a pyspark.sql.Column", "such as F.col('a') + 1")
+    return found
 
 
 def _cast(column: str, type_: str) -> F.Column:  # type: ignore[name-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from lakeloop.config import references
 from lakeloop.config.environment import Environment
+from lakeloop.config.functions import Function, load_functions
 from lakeloop.config.models import Pipeline
 from lakeloop.errors import ConfigurationError, Problem
 
@@ -23,12 +24,18 @@ PIPELINE_FILE = "pipeline.yml"
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a run is told: the use case, where it runs, and the SQL of its gold tables by name."""
+    """All that a run is told: the use case, where it runs, the SQL of its gold tables by name, and its Python functions
+    by the dotted path of the place that names them."""
 
     folder: Path
     pipeline: Pipeline
     environment: Environment
     queries: Mapping[str, str]
+    functions: Mapping[str, Function] = field(default_factory=dict)
+
+    def gold_inputs(self) -> dict[str, list[str]]:
+        """The tables (``layer.name``) that each gold table reads."""
+        return references.gold_reads(self.pipeline, self.queries)
 
     def resolve(self, template: str, **names: str) -> str:
         """An environment's template with this pipeline's name filled in."""
@@ -39,9 +46,12 @@ class Settings:
         return path if path.startswith("/") or "://" in path else f"{self.resolve('{landing}')}/{path}"
 
     def fingerprint(self, *parts: object) -> str:
-        """A short hash of configuration, by which a table knows that what defines it was changed."""
+        """A short hash of configuration, by which a table knows that what defines it was changed. Where a Python
+        function is named in it, the function's source belongs to it."""
         plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
-        return sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        text = json.dumps(plain, sort_keys=True, default=str)
+        used = {item.digest for item in self.functions.values() if f'{item.name}"' in text}
+        return sha256("".join([text, *sorted(used)]).encode()).hexdigest()[:16]
 
 
 def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Settings:
@@ -69,12 +79,17 @@ def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Se
     environment = _read(env_file, Environment, environment_sets, problems, hint=_other_environments(env_file))
     pipeline = _read(file, Pipeline, pipeline_sets, problems, hint="lakeloop takes the use case's folder, conf/<name>")
     queries: dict[str, str] = {}
+    functions: dict[str, Function] = {}
     if pipeline is not None:
         queries = references.read_queries(folder, pipeline, str(file), problems)
         references.check(pipeline, queries, str(file), problems)
+        functions = load_functions(folder, pipeline, str(file), problems)
+        for name, source in pipeline.sources.items():
+            columns = {column: f"sources.{name}.columns.{column}" for column in source.columns}
+            source._functions.update({key: functions[where] for key, where in columns.items() if where in functions})
     if problems or pipeline is None or environment is None:
         raise ConfigurationError(problems)
-    return Settings(folder, pipeline, environment.model_copy(update={"name": env}), queries)
+    return Settings(folder, pipeline, environment.model_copy(update={"name": env}), queries, functions)
 
 
 def _other_environments(env_file: Path) -> str:

@@ -9,10 +9,24 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
 
 from lakeloop.config import intervals, sql
 
+# How a silver column that a Python function computes is written among the expressions.
+PYTHON = "python:"
+
+_FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 BARE_TYPE = re.compile(
     r"^(string|boolean|tinyint|smallint|int|integer|bigint|long|float|double|date|timestamp|"
@@ -24,6 +38,19 @@ BARE_TYPE = re.compile(
 def _name(value: str) -> str:
     if not _NAME.match(value):
         raise ValueError("a name of lower-case letters, digits and underscores that starts with a letter")
+    return value
+
+
+def _function(value: str) -> str:
+    if not _FUNCTION.match(value):
+        raise ValueError("a function as module:function, such as cleaning:score")
+    return value
+
+
+def _column(value: object) -> object:
+    """{python: cleaning:score} as one text."""
+    if isinstance(value, dict) and list(value) == ["python"]:
+        return PYTHON + _function(str(value["python"]))
     return value
 
 
@@ -66,6 +93,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+FunctionName = Annotated[str, AfterValidator(_function)]
+
+
+class Computed(Section):
+    """A silver column that a Python function computes."""
+
+    python: FunctionName = Field(
+        description="A function of the rows (a DataFrame with the columns above it) that returns a Column.",
+        examples=["cleaning:score"],
+    )
+
+
 class Rule(Section):
     """An expectation on a silver row. A rule that gives null passes, as in an SQL CHECK constraint."""
 
@@ -97,10 +136,11 @@ class Source(Section):
         description="Which version of a key wins: the greatest of these silver columns.",
         examples=["[updated_at]"],
     )
-    columns: dict[str, str] = Field(
+    columns: dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=str | Computed)]] = Field(
         default_factory=dict,
         description="Silver columns, in order: a bare type (a safe cast of the raw column of that name) or an "
-        "expression, which sees the casts and the expressions above it. Empty: every raw column as it is.",
+        "expression, which sees the casts and the expressions above it; or {python: module:function}. Empty: every "
+        "raw column as it is.",
         examples=["{year: int, flight_date: 'make_date(year, month, day)'}"],
     )
     expect: dict[Name, Annotated[Rule, BeforeValidator(_rule, json_schema_input_type=str | Rule)]] = Field(
@@ -109,15 +149,35 @@ class Source(Section):
         examples=["{distance_is_positive: distance > 0}"],
     )
 
+    # The Python functions (see config.functions) by their columns; loading gives them.
+    _functions: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def function(self, column: str) -> Any | None:
+        """The Python function that computes a column; None where an expression does."""
+        return self._functions[column] if self.columns[column].startswith(PYTHON) else None
+
     def expect_plain(self) -> dict[str, Any]:
         """The expectations as plain data, for fingerprints."""
         return {name: rule.model_dump() for name, rule in self.expect.items()}
 
 
 class Gold(Section):
-    """A gold table: one SQL query over silver and other gold tables."""
+    """A gold table: one SQL query, or a Python function, over silver and other gold tables."""
 
-    sql: str = Field(description="A .sql file beside pipeline.yml, or the query itself.", examples=["departures.sql"])
+    sql: str | None = Field(
+        None, description="A .sql file beside pipeline.yml, or the query itself.", examples=["departures.sql"]
+    )
+    python: FunctionName | None = Field(
+        None,
+        description="In place of `sql`: a function of the inputs (a mapping from their names to DataFrames) that "
+        "returns a DataFrame.",
+        examples=["tables:daily"],
+    )
+    inputs: Names = Field(
+        default_factory=list,
+        description="With `python`: the tables that the function is given.",
+        examples=["[silver.flights, gold.departures]"],
+    )
     key: Names = Field(description="Columns that identify a row.", examples=["[flight_date, flight]"])
     time: str | None = Field(
         None, description="Timestamp of the row, for features and windows.", examples=["scheduled_departure"]
@@ -133,6 +193,14 @@ class Gold(Section):
         "changed row touches, or 'all' (the default) or 'nothing'.",
         examples=["{silver.weather: to_date(observed_at)}"],
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Gold:
+        if (self.sql is None) == (self.python is None):
+            raise ValueError("either sql or python")
+        if bool(self.inputs) != (self.python is not None):
+            raise ValueError("inputs with python (a query names its tables itself), such as [silver.flights]")
+        return self
 
 
 class FeatureGroup(Section):
@@ -157,13 +225,30 @@ class FeatureGroup(Section):
         examples=["1 hour"],
     )
     windows: list[Interval] = Field(
-        min_length=1, description="Lengths of the windows that end at the spine's time.", examples=["[2 hours, 7 days]"]
+        default_factory=list,
+        description="Lengths of the windows that end at the spine's time.",
+        examples=["[2 hours, 7 days]"],
+    )
+    lags: list[Interval] = Field(
+        default_factory=list,
+        description="The measures of the events at exactly so long before the spine's time (to the `resolution`, of "
+        "which both times should be whole steps).",
+        examples=["[1 day, 7 days]"],
     )
     measures: dict[Name, Annotated[str, AfterValidator(_measure)]] = Field(
         min_length=1,
         description="Aggregates: avg, sum, count, min, max or stddev of an expression.",
         examples=["{mean_delay: avg(dep_delay), flights: count(*)}"],
     )
+
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> FeatureGroup:
+        if not self.windows and not self.lags:
+            raise ValueError("windows, such as [7 days], or lags")
+        early = [lag for lag in self.lags if intervals.seconds(lag) < intervals.seconds(self.known_after)]
+        if early:
+            raise ValueError(f"lags of {self.known_after} (known_after) or more: after {early[0]} nothing is known yet")
+        return self
 
 
 class Label(Section):
@@ -180,8 +265,21 @@ class Label(Section):
 class Split(Section):
     """How rows are held out. By time, a length counts back from the newest row; a date is absolute."""
 
-    by: Literal["time", "random"] = Field(
-        "time", description="By the spine's time, or by a seeded hash of its key.", examples=["random"]
+    by: Literal["time", "random", "group", "column"] = Field(
+        "time",
+        description="By the spine's time, by a seeded hash of its key (random) or of `group`, or as `column` says.",
+        examples=["random"],
+    )
+    group: Names = Field(
+        default_factory=list,
+        description="By group: columns whose rows stay together. The model sees them only where `include` says so.",
+        examples=["[customer]"],
+    )
+    column: str | None = Field(
+        None,
+        description="By column: the one that says train, validation or test; rows where it says something else are "
+        "not learnt from. With `validation` given as a share, that share of the train rows validates.",
+        examples=["part"],
     )
     validation: Held = Field(
         "30 days", description="Newest part of the training time, for the search; or a share.", examples=["14 days"]
@@ -203,19 +301,26 @@ class Search(Section):
 
 
 ALGORITHMS = ("lightgbm", "xgboost", "logistic_regression")
-Algorithm = Literal["lightgbm", "xgboost", "logistic_regression", "ridge"]
+_KnownAlgorithm = Literal["lightgbm", "xgboost", "logistic_regression", "ridge"]
+# The tags are named as pydantic names its own branches, which are no part of a dotted path.
+Algorithm = Annotated[
+    Annotated[_KnownAlgorithm, Tag("literal[algorithm]")] | Annotated[FunctionName, Tag("function-name")],
+    Discriminator(lambda value: "function-name" if ":" in str(value) else "literal[algorithm]"),
+]
+REGRESSION_METRICS = ("root_mean_squared_error", "mean_absolute_error", "r2_score")
 METRICS = {
     "binary": ("roc_auc", "precision_recall_auc", "log_loss", "accuracy_score", "f1_score"),
     "multiclass": ("accuracy_score", "f1_score", "log_loss", "roc_auc"),
-    "regression": ("root_mean_squared_error", "mean_absolute_error", "r2_score"),
+    "regression": REGRESSION_METRICS,
+    "forecast": REGRESSION_METRICS,
 }
 
 
 class Model(Section):
     """The model: what it learns from, how it is found and judged."""
 
-    task: Literal["binary", "multiclass", "regression"] = Field(
-        description="What kind of outcome it is.", examples=["binary"]
+    task: Literal["binary", "multiclass", "regression", "forecast"] = Field(
+        description="What kind of outcome it is; forecast: a number some time ahead.", examples=["binary"]
     )
     spine: str = Field(
         description="Table of the rows to predict, such as gold.departures.", examples=["gold.departures"]
@@ -224,18 +329,41 @@ class Model(Section):
         description="The outcome; a bare expression is known at once.",
         examples=["{expression: arr_delay > 15, known_after: 6 hours}"],
     )
+    entity: Names = Field(
+        default_factory=list,
+        description="Forecast: columns of the spine's key that tell the series apart; none where there is one series.",
+        examples=["[store]"],
+    )
+    horizon: Interval | None = Field(
+        None,
+        description="Forecast: how far ahead. A row's outcome is the label's value in the row of the same entity at "
+        "exactly its time + horizon.",
+        examples=["7 days"],
+    )
+    season: Interval | None = Field(
+        None,
+        description="Forecast: length of a season. The naive model says the newest known value that lies whole seasons "
+        "before the target; without a season, the value at the row's time.",
+        examples=["7 days"],
+    )
     positive: str | None = Field(
         None, description="Which label value is the positive one, where it is a text.", examples=["'Yes'"]
     )
     include: Names = Field(
-        default_factory=list, description="Key columns that the model may see.", examples=["[carrier, origin]"]
+        default_factory=list,
+        description="Columns of the key or of `split.group` that the model may see; a forecast sees its `entity`.",
+        examples=["[carrier, origin]"],
     )
     exclude: Names = Field(
         default_factory=list, description="Spine columns that the model may not see.", examples=["[tailnum]"]
     )
     split: Split = Field(Split(), description="How rows are held out.")
     algorithms: list[Algorithm] | Literal["auto"] = Field(
-        "auto", description="Which algorithms are tried.", examples=["[lightgbm, xgboost]"]
+        "auto",
+        description="Which algorithms are tried. A Python function module:function takes the task (binary, multiclass, "
+        "regression) and the seed, and returns an estimator with fit, set_params and predict (of classes "
+        "predict_proba), and its search space: {parameter: [values], (low, high) or (low, high, 'log')}.",
+        examples=["[lightgbm, xgboost]"],
     )
     metric: str = Field(
         "", description="What the search maximises (or minimises, where smaller is better).", examples=["roc_auc"]
@@ -256,11 +384,16 @@ class Model(Section):
             raise ValueError(f"metric '{self.metric}' is not one of {', '.join(METRICS[self.task])} ({self.task})")
         return self
 
+    @property
+    def kind(self) -> Literal["binary", "multiclass", "regression"]:
+        """What estimators, metrics and monitoring see: a forecast is a regression on labels from later rows."""
+        return "regression" if self.task == "forecast" else self.task
+
     def algorithm_names(self) -> list[str]:
         """The algorithms to try, with ``auto`` resolved for the task."""
         if self.algorithms != "auto":
             return list(self.algorithms)
-        return ["lightgbm", "xgboost", "ridge" if self.task == "regression" else "logistic_regression"]
+        return ["lightgbm", "xgboost", "ridge" if self.kind == "regression" else "logistic_regression"]
 
 
 class Gate(Section):

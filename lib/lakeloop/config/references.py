@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from lakeloop.config import sql
-from lakeloop.config.models import BARE_TYPE, Pipeline
+from lakeloop.config import intervals, sql
+from lakeloop.config.models import BARE_TYPE, PYTHON, Pipeline
 from lakeloop.errors import Problem
 
 
@@ -17,6 +18,8 @@ def read_queries(folder: Path, pipeline: Pipeline, file: str, problems: list[Pro
     """The SQL text of each gold table, from its file or the configuration itself."""
     queries = {}
     for name, gold in pipeline.gold.items():
+        if gold.sql is None:
+            continue
         if not gold.sql.strip().endswith(".sql"):
             queries[name] = gold.sql
             continue
@@ -35,8 +38,16 @@ def gold_inputs(query: str) -> list[str]:
     return list(dict.fromkeys(reference.table for reference in sql.references(query)))
 
 
-def gold_order(queries: dict[str, str]) -> list[str]:
-    """The gold tables, each after those that it reads; ValueError names a circle."""
+def gold_reads(pipeline: Pipeline, queries: Mapping[str, str]) -> dict[str, list[str]]:
+    """The tables that each gold table reads: those that its query names, or the inputs of its function."""
+    return {
+        name: gold_inputs(queries[name]) if name in queries else list(gold.inputs)
+        for name, gold in pipeline.gold.items()
+    }
+
+
+def gold_order(reads: Mapping[str, Sequence[str]]) -> list[str]:
+    """The gold tables, each after those that it reads (``reads``, by name); ValueError names a circle."""
     order: list[str] = []
     visiting: list[str] = []
 
@@ -46,14 +57,14 @@ def gold_order(queries: dict[str, str]) -> list[str]:
         if name in visiting:
             raise ValueError(" → ".join([*visiting[visiting.index(name) :], name]))
         visiting.append(name)
-        for table in gold_inputs(queries[name]):
-            layer, other = table.split(".")
-            if layer == "gold" and other in queries:
+        for table in reads[name]:
+            layer, _, other = table.partition(".")
+            if layer == "gold" and other in reads:
                 visit(other)
         visiting.pop()
         order.append(name)
 
-    for name in queries:
+    for name in reads:
         visit(name)
     return order
 
@@ -88,14 +99,20 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
             known(table, f"gold.{name}.sql", readable)
         for table in pipeline.gold[name].affected_by:
             known(table, f"gold.{name}.affected_by", inputs)
+    for name, gold in pipeline.gold.items():
+        if gold.python:
+            for table in gold.inputs:
+                known(table, f"gold.{name}.inputs", readable)
+            for table in gold.affected_by:
+                known(table, f"gold.{name}.affected_by", gold.inputs)
     if not problems:
         try:
-            gold_order(queries)
+            gold_order(gold_reads(pipeline, queries))
         except ValueError as error:
             problems.append(Problem(file, "gold", f"tables that read each other: {error}", "no circle"))
     for name, source in pipeline.sources.items():
         for column, expression in source.columns.items():
-            if not BARE_TYPE.match(expression):
+            if not BARE_TYPE.match(expression) and not expression.startswith(PYTHON):
                 parses(expression, f"sources.{name}.columns.{column}")
         for rule_name, rule in source.expect.items():
             parses(rule.rule, f"sources.{name}.expect.{rule_name}.rule")
@@ -111,11 +128,45 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
             parses(group.where, f"features.{name}.where")
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
+    problems.extend(_task(pipeline, file))
     needs_time = pipeline.features or pipeline.model.split.by == "time"
     if pipeline.model.spine in tables and needs_time and spine_time(pipeline) is None:
         problems.append(
             Problem(file, f"{pipeline.model.spine}.time", "nothing", "the timestamp column of the rows to predict")
         )
+
+
+def _task(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """What does not fit together in the model's section: the task, its horizon and entity, the split."""
+    model = pipeline.model
+    if model.task == "forecast":
+        if model.horizon is None:
+            expected = "how far ahead the outcome lies, such as 7 days"
+            yield Problem(file, "model.horizon", "nothing", expected, "task forecast needs it")
+        for key in ("horizon", "season"):
+            text = getattr(model, key)
+            if text is not None and intervals.seconds(text) == 0:
+                yield Problem(file, f"model.{key}", text, "a length of time above zero")
+        if model.split.by != "time":
+            expected = "time: who forecasts has learnt from the past alone"
+            yield Problem(file, "model.split.by", model.split.by, expected)
+        layer, _, name = model.spine.partition(".")
+        key_columns = spine_key(pipeline) if name in (pipeline.gold if layer == "gold" else pipeline.sources) else None
+        for column in model.entity:
+            if key_columns is not None and column not in key_columns:
+                expected = f"columns of the key of {model.spine}: {', '.join(key_columns)}"
+                yield Problem(file, "model.entity", column, expected)
+    else:
+        for key in ("horizon", "season", "entity"):
+            if getattr(model, key):
+                expected = f"no such key: task {model.task} looks at no later row"
+                yield Problem(file, f"model.{key}", str(getattr(model, key)), expected, "task: forecast has it")
+    for by in ("group", "column"):
+        given = getattr(model.split, by)
+        if model.split.by == by and not given:
+            yield Problem(file, f"model.split.{by}", "nothing", f"a column of {model.spine} to split by")
+        if given and model.split.by != by:
+            yield Problem(file, f"model.split.{by}", str(given), f"by: {by} beside it, or no such key")
 
 
 def spine_time(pipeline: Pipeline) -> str | None:

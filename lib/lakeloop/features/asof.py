@@ -25,12 +25,19 @@ _BATCH = 50_000
 
 @dataclass(frozen=True)
 class Feature:
-    """A column to add: ``function`` over the window of ``length`` seconds, from the measure's partial results."""
+    """A column to add: ``function`` over the window of ``length`` seconds that ends ``offset`` seconds before the
+    moment, from the measure's partial results."""
 
     column: str
     function: str
     measure: str
     length: int
+    offset: int = 0
+
+    @property
+    def reach(self) -> int:
+        """How far back it looks, in seconds."""
+        return self.offset + self.length
 
 
 def add(batches: Iterator[pa.RecordBatch], features: Sequence[Feature]) -> Iterator[pa.RecordBatch]:
@@ -108,11 +115,9 @@ def _computed(
     # Sorted needles make each search go on from the one before.
     moment_order = np.argsort(moments, kind="stable")
     moments = moments[moment_order]
-    ends = np.searchsorted(tiles, moments, side="right")
-    starts = {
-        length: np.searchsorted(tiles, moments - length, side="right")
-        for length in sorted({feature.length for feature in features})
-    }
+    edges = sorted({edge for feature in features for edge in (feature.offset, feature.reach)})
+    # The first tile after each edge.
+    after = {edge: np.searchsorted(tiles, moments - edge, side="right") for edge in edges}
     columns = {
         name.removeprefix(PARTIAL): partials[name].to_numpy()[tile_order].astype(np.float64)
         for name in partials.column_names
@@ -122,7 +127,7 @@ def _computed(
     found = []
     for feature in features:
         values = np.empty(len(moments))
-        values[moment_order] = _feature(feature, columns, totals, starts[feature.length], ends)
+        values[moment_order] = _feature(feature, columns, totals, after[feature.reach], after[feature.offset])
         found.append(values)
     return found
 

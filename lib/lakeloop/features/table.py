@@ -9,12 +9,12 @@ from operator import and_
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeloop.config import Settings, intervals
+from lakeloop.config import Settings
 from lakeloop.config.models import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derive import ByKey, BySlice, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
-from lakeloop.features.windows import as_of, feature_columns
+from lakeloop.features.windows import as_of, feature_columns, reach
 from lakeloop.tables import Table
 
 DATE = "feature_date"
@@ -64,6 +64,6 @@ def with_features(
 
 
 def _days_after(group: FeatureGroup) -> str:
-    """The days of the spine on which a tile is inside one of the group's windows."""
-    days = max(intervals.seconds(window) for window in group.windows) // 86_400 + 1
+    """The days of the spine on which a tile is inside one of the group's windows or lags."""
+    days = reach(group) // 86_400 + 1
     return f"sequence({KNOWN_DATE}, date_add({KNOWN_DATE}, {days}))"

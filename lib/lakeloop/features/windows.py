@@ -25,12 +25,21 @@ _SHORTEST_SPAN = 30 * 86_400
 
 
 def feature_columns(name: str, group: FeatureGroup) -> list[Feature]:
-    """The columns that the group adds: ``<group>_<measure>_<window>``."""
+    """The columns that the group adds: ``<group>_<measure>_<window>`` and ``<group>_<measure>_lag_<lag>``."""
+    known_after, step = intervals.seconds(group.known_after), intervals.seconds(group.resolution)
+    places = [(intervals.short(length), length, 0) for length in map(intervals.seconds, group.windows)]
+    # A tile holds what became known in its step, so a lag is one tile, `known_after` nearer.
+    places += [(f"lag_{intervals.short(lag)}", step, lag - known_after) for lag in map(intervals.seconds, group.lags)]
     return [
-        Feature(f"{name}_{measure}_{intervals.short(length)}", sql.measure(text).function, measure, length)
-        for length in _lengths(group)
+        Feature(f"{name}_{measure}_{suffix}", sql.measure(text).function, measure, length, offset)
+        for suffix, length, offset in places
         for measure, text in group.measures.items()
     ]
+
+
+def reach(group: FeatureGroup) -> int:
+    """How far back the group's features look, in seconds."""
+    return max(feature.reach for feature in feature_columns("", group))
 
 
 def as_of(rows: DataFrame, time: str, groups: Sequence[tuple[str, FeatureGroup, DataFrame]]) -> DataFrame:
@@ -56,7 +65,7 @@ def as_of(rows: DataFrame, time: str, groups: Sequence[tuple[str, FeatureGroup, 
 def _with_group(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: FeatureGroup) -> DataFrame:
     """``rows`` with a group's features added to PACKED."""
     features = feature_columns(name, group)
-    span = max(_WINDOWS_A_SPAN * max(_lengths(group)), _SHORTEST_SPAN)
+    span = max(_WINDOWS_A_SPAN * reach(group), _SHORTEST_SPAN)
     at = _moment(time, group)
     moments = rows.select(
         *[F.col(f"`{column}`") for column in rows.columns],
@@ -65,7 +74,7 @@ def _with_group(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: 
         F.lit(False).alias(IS_TILE),
     )
     known = F.unix_timestamp(KNOWN_AT)
-    last = F.floor((known + max(_lengths(group)) - 1) / span)
+    last = F.floor((known + reach(group) - 1) / span)
     spread = tiles.withColumn("_span", F.explode(F.sequence(F.floor(known / span), last)))
     partials = [F.col(column).cast("double").alias(PARTIAL + column) for column in _partials(group)]
     events = spread.select(
@@ -101,7 +110,3 @@ def _field(feature: Feature) -> T.StructField:
 
 def _partials(group: FeatureGroup) -> list[str]:
     return [f"{name}__{kind}" for name, text in group.measures.items() for kind in PARTIALS[sql.measure(text).function]]
-
-
-def _lengths(group: FeatureGroup) -> Sequence[int]:
-    return [intervals.seconds(window) for window in group.windows]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from lakeloop.config.functions import Function
+from lakeloop.modelling.predictor import Steps
+
 # Threads that wait for each other sleep; by default they spin, and on a busy machine a fit takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -24,7 +28,66 @@ NAIVE = "naive"
 MOST_CATEGORIES = 254
 
 
-def search_space(algorithms: Sequence[str]) -> Any:
+@dataclass(frozen=True)
+class Own:
+    """An algorithm of the user's: ``function`` of the task and the seed makes an unfitted estimator; ``space`` says
+    what is searched."""
+
+    function: Callable[[str, int], Any]
+    space: Mapping[str, Any]
+
+    def estimator(self, task: str, seed: int, params: Mapping[str, Any]) -> Any:
+        made = self.function(task, seed)[0]
+        # scikit-learn's returns the estimator itself, others may return nothing.
+        return made.set_params(**params) or made
+
+
+def own(function: Function, task: str, seed: int) -> Own:
+    """What a Python function gives, looked at; ConfigurationError says what it lacks."""
+    found = function(task, seed)
+    what = f"{function.name}, which returns a {type(found).__name__}"
+    expected = "a function that returns a tuple: an estimator, and a mapping from parameters to what is searched"
+    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
+        raise function.wrong(what, expected, "such as (Ridge(), {'alpha': (0.01, 100.0, 'log')})")
+    estimator, space = found
+    needed = ("fit", "set_params", "predict" if task == "regression" else "predict_proba")
+    lacking = [name for name in needed if not callable(getattr(estimator, name, None))]
+    if lacking:
+        what = f"{function.name}, whose {type(estimator).__name__} has no {', '.join(lacking)}"
+        raise function.wrong(what, f"an estimator with {', '.join(needed)} for task {task}")
+    for name, given in space.items():
+        try:
+            _searched(name, given)
+        except ValueError as error:
+            raise function.wrong(f"{function.name}, which says {name}: {given!r}", str(error)) from error
+    # The bare function travels to the workers, not what the configuration says of it.
+    return Own(function.call, space)
+
+
+def _searched(label: str, given: Any) -> Any:
+    """A parameter's part of a Hyperopt space."""
+    from hyperopt import hp
+    from hyperopt.pyll import scope
+
+    if isinstance(given, list) and given:
+        return hp.choice(label, given)
+    if isinstance(given, tuple) and given[2:] in ((), ("log",)) and all(_is_number(end) for end in given[:2]):
+        low, high = given[:2]
+        if low < high and (len(given) == 2 or low > 0):
+            if len(given) == 3:
+                number = hp.loguniform(label, np.log(low), np.log(high))
+                return scope.int(number) if isinstance(low, int) and isinstance(high, int) else number
+            if isinstance(low, int) and isinstance(high, int):
+                return scope.int(hp.quniform(label, low, high, 1))
+            return hp.uniform(label, low, high)
+    raise ValueError("a list of values, (low, high) or (low, high, 'log'); whole numbers stay whole")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def search_space(algorithms: Sequence[str], owned: Mapping[str, Own] | None = None) -> Any:
     """A Hyperopt space: the choice of an algorithm, and under it that algorithm's own parameters."""
     from hyperopt import hp
     from hyperopt.pyll import scope
@@ -52,6 +115,8 @@ def search_space(algorithms: Sequence[str]) -> Any:
         "logistic_regression": {"C": hp.loguniform("logistic_regression.C", np.log(0.001), np.log(10))},
         "ridge": {"alpha": hp.loguniform("ridge.alpha", np.log(0.01), np.log(1000))},
     }
+    for name, item in (owned or {}).items():
+        spaces[name] = {key: _searched(f"{name}.{key}", given) for key, given in item.space.items()}
     return hp.choice("algorithm", [{"algorithm": name, **spaces[name]} for name in algorithms])
 
 
@@ -62,13 +127,20 @@ def make(
     categorical: Sequence[str],
     seed: int,
     threads: int = 1,
-) -> Pipeline:
-    """An unfitted scikit-learn pipeline from raw columns to the estimator that ``params["algorithm"]`` names."""
+    owned: Mapping[str, Own] | None = None,
+) -> Pipeline | Steps:
+    """An unfitted pipeline from raw columns to the estimator that ``params["algorithm"]`` names.
+
+    The user's ``owned`` algorithms see what linear ones do: numbers, none missing, scaled; a column for each category.
+    """
     options = dict(params)
     algorithm = options.pop("algorithm")
     if algorithm == NAIVE:
         model = DummyRegressor() if task == "regression" else DummyClassifier(strategy="prior")
         return Pipeline([("columns", _nothing()), ("model", model)])
+    if owned and algorithm in owned:
+        columns = _for_linear(numeric, categorical)
+        return Steps(columns, owned[algorithm].estimator(task, seed, options))
     linear = algorithm in ("logistic_regression", "ridge")
     columns = _for_linear(numeric, categorical) if linear else _for_trees(numeric, categorical)
     return Pipeline([("columns", columns), ("model", _estimator(task, algorithm, options, seed, threads))])

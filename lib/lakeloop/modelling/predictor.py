@@ -48,6 +48,25 @@ class Predictor(PythonModel):
         return pd.DataFrame({"prediction": classes[best], "probability": scores[np.arange(len(best)), best]})
 
 
+class Steps:
+    """The preparation of columns and an estimator of the user's, one after the other. scikit-learn's own Pipeline asks
+    more of an estimator than it needs: a mark that it is fitted, tags, a base class."""
+
+    def __init__(self, columns: Any, model: Any) -> None:
+        self.steps = [("columns", columns), ("model", model)]
+
+    def fit(self, rows: pd.DataFrame, truth: np.ndarray) -> Steps:
+        (_, columns), (_, model) = self.steps
+        model.fit(columns.fit_transform(rows), truth)
+        return self
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return self.steps[1][1].predict(self.steps[0][1].transform(rows))
+
+    def predict_proba(self, rows: pd.DataFrame) -> Any:
+        return self.steps[1][1].predict_proba(self.steps[0][1].transform(rows))
+
+
 def prepared(rows: pd.DataFrame, numeric: list[str], categorical: list[str]) -> pd.DataFrame:
     """The model's columns, numbers as float64 (missing: NaN) and texts as objects (missing: None)."""
     columns: dict[str, Any] = {name: pd.to_numeric(rows[name], errors="coerce").astype("float64") for name in numeric}

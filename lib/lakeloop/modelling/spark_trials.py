@@ -9,18 +9,26 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 
-def spark_trials(spark: SparkSession, parallelism: int | str) -> Any | None:
-    """SparkTrials with as many trials at a time (auto: one a core), or None without a Spark context (Spark Connect)."""
+def parallel(spark: SparkSession, parallelism: int | str) -> int:
+    """How many trials run at a time (auto: one a core); on Spark Connect it is one."""
     try:
         cores = spark.sparkContext.defaultParallelism
+    except Exception:
+        return 1
+    return int(cores if parallelism == "auto" else parallelism)
+
+
+def spark_trials(spark: SparkSession, parallelism: int) -> Any | None:
+    """SparkTrials with as many trials at a time, or None without a Spark context (Spark Connect)."""
+    try:
+        spark.sparkContext  # noqa: B018  # Spark Connect has none and says so
     except Exception:
         return None
     from hyperopt import SparkTrials
 
     # Hyperopt starts its threads without naming a session, which is as well: there is one.
     warnings.filterwarnings("ignore", message="Spark session is not provided")
-    at_a_time = cores if parallelism == "auto" else int(parallelism)
-    return SparkTrials(parallelism=at_a_time, spark_session=_Session(spark))
+    return SparkTrials(parallelism=parallelism, spark_session=_Session(spark))
 
 
 class _Session:

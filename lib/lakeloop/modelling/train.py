@@ -13,14 +13,17 @@ import pandas as pd
 from joblib import cpu_count
 from pyspark.sql import DataFrame
 
+from lakeloop.config import Settings
+from lakeloop.config.functions import Function
 from lakeloop.config.references import spine_key
 from lakeloop.derive import Engine
 from lakeloop.errors import LakeloopError
 from lakeloop.features.table import feature_table
 from lakeloop.modelling import dataset, gate, metrics, tuning
 from lakeloop.modelling.dataset import PART, TEST, TRAIN, VALIDATION, Columns, Parts
-from lakeloop.modelling.estimators import NAIVE
+from lakeloop.modelling.estimators import NAIVE, own
 from lakeloop.modelling.predictor import Predictor
+from lakeloop.modelling.spark_trials import parallel
 from lakeloop.tables import Table
 from lakeloop.tracking import ModelVersion, Tracking, Trial
 from lakeloop.version import __version__
@@ -135,9 +138,11 @@ def train(
     key = training_key(engine)
     commit = engine.latest(table)
     assert commit is not None
+    # Before anything is read: what is wrong with a function is known at once.
+    owned = {item.name: own(item, model.kind, model.seed) for item in _algorithms(settings)}
     features = engine.lakehouse.read(table, commit.version)
     rows, data = _data(features, engine)
-    task = tuning.Task(model.task, model.metric, data.columns, data.classes, model.seed)
+    task = tuning.Task(model.kind, model.metric, data.columns, data.classes, model.seed, owned)
 
     import mlflow
 
@@ -156,14 +161,14 @@ def train(
         tracking.log_trials(run_id, trials)
         winner = tuning.best(trials, model.metric)
         predictor = tuning.fit(task, winner.params, data.refit, threads=cpu_count())
-        found = metrics.evaluate(model.task, data.test.truth, predictor.scores(data.test.inputs))
-        naive = tuning.fit_and_judge(task, {"algorithm": NAIVE}, data.refit, data.test)
+        found = metrics.evaluate(model.kind, data.test.truth, predictor.scores(data.test.inputs))
+        naive = _naive_metrics(task, data)
         _log_training(engine, tracking, table, commit.version, data, trials, winner, found, naive)
         _log_reference(rows, data, predictor, describe)
-        uri = _log_model(predictor, data)
+        uri = _log_model(predictor, data, settings)
         mlflow.set_tag(TRAINING, key)
         champion = tracking.champion()
-        theirs = _champion_metrics(champion, model.task, data) if champion else None
+        theirs = _champion_metrics(champion, model.kind, data) if champion else None
         checks = gate.decide(pipeline.gate, model.metric, found, naive, theirs, champion is not None)
         passed = all(check.passed for check in checks)
         mlflow.log_dict({"passed": passed, "checks": [vars(check) for check in checks]}, "gate.json")
@@ -188,7 +193,8 @@ def _data(features: DataFrame, engine: Engine) -> tuple[DataFrame, _Data]:
     pipeline = engine.lakehouse.settings.pipeline
     model = pipeline.model
     columns = dataset.model_columns(features, pipeline)
-    rows, boundaries = dataset.split(dataset.labelled(features, pipeline), pipeline)
+    labelled = dataset.with_naive(dataset.labelled(features, pipeline), pipeline)
+    rows, boundaries = dataset.split(labelled, pipeline)
     counts = dataset.counts(rows)
     codes = dataset.classes(rows, model)
     key = spine_key(pipeline)
@@ -210,6 +216,15 @@ def _data(features: DataFrame, engine: Engine) -> tuple[DataFrame, _Data]:
         refit=part([TRAIN, VALIDATION], most),
         test=part([TEST], most),
     )
+
+
+def _naive_metrics(task: tuning.Task, data: _Data) -> dict[str, float]:
+    """The naive model's metrics on the test rows: what is mostly so, or for a forecast the last (season's) value."""
+    if data.test.naive is None:
+        return tuning.fit_and_judge(task, {"algorithm": NAIVE}, data.refit, data.test)
+    # Where the series has a gap just there, the mean of what was learnt from.
+    said = np.where(np.isnan(data.test.naive), data.refit.truth.mean(), data.test.naive)
+    return metrics.evaluate(task.task, data.test.truth, said)
 
 
 def _champion_metrics(champion: ModelVersion, task: str, data: _Data) -> dict[str, float] | None:
@@ -253,6 +268,8 @@ def _log_training(
     mlflow.log_params(
         {**winner.params, "seed": pipeline.model.seed, "trials": len(trials), "task": pipeline.model.task}
     )
+    # What the search suggests depends on how many trials run at a time, see tuning.in_order.
+    mlflow.log_params({"parallelism": parallel(lakehouse.spark, pipeline.model.search.parallelism)})
     mlflow.log_params({f"rows_{part}": count for part, count in data.counts.items()})
     mlflow.log_params({"validation_from": data.boundaries.validation, "test_from": data.boundaries.test})
     mlflow.log_metrics({f"validation_{name}": value for name, value in winner.metrics.items()})
@@ -261,6 +278,9 @@ def _log_training(
     mlflow.log_dict(pipeline.model_dump(mode="json", by_alias=True), "configuration/pipeline.json")
     for gold, query in lakehouse.settings.queries.items():
         mlflow.log_text(query, f"configuration/gold/{gold}.sql")
+    for function in lakehouse.settings.functions.values():
+        for file, text in function.sources.items():
+            mlflow.log_text(text, f"configuration/python/{file}")
     mlflow.log_dict({"numeric": data.columns.numeric, "categorical": data.columns.categorical}, "columns.json")
     mlflow.set_tags({"lakeloop.version": __version__, "lakeloop.run": engine.run})
 
@@ -281,7 +301,12 @@ def _log_reference(rows: DataFrame, data: _Data, predictor: Predictor, describe:
     mlflow.log_dict(dict(describe(training, data.refit.inputs, data.columns, scores)), BASELINE_FILE)
 
 
-def _log_model(predictor: Predictor, data: _Data) -> str:
+def _algorithms(settings: Settings) -> list[Function]:
+    """The user's own algorithms."""
+    return [item for where, item in settings.functions.items() if where.startswith("model.algorithms.")]
+
+
+def _log_model(predictor: Predictor, data: _Data, settings: Settings) -> str:
     """Logs the model with signature, input example and the code that it needs; returns its URI."""
     import mlflow
     from mlflow.models import infer_signature
@@ -300,15 +325,21 @@ def _log_model(predictor: Predictor, data: _Data) -> str:
         signature=signature,
         input_example=example,
         code_paths=[str(Path(lakeloop.__file__).parent)],
-        pip_requirements=_requirements(predictor),
+        pip_requirements=_requirements(predictor, settings),
     )
     return str(logged.model_uri)
 
 
-def _requirements(predictor: Predictor) -> list[str]:
+def _requirements(predictor: Predictor, settings: Settings) -> list[str]:
     """The packages that scoring needs, at the versions of the training."""
-    from importlib.metadata import version
+    from importlib.metadata import packages_distributions, version
 
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "cloudpickle"]
     module = type(predictor.pipeline.steps[-1][1]).__module__.split(".")[0]
-    return [f"{name}=={version(name)}" for name in names + ([module] if module in ("lightgbm", "xgboost") else [])]
+    names += [module] if module in ("lightgbm", "xgboost") else []
+    there = packages_distributions() if _algorithms(settings) else {}
+    for function in _algorithms(settings):
+        # What the function's module has from us and from Spark is for the tables, not for the estimator.
+        taken = [there[item][0] for item in function.imports if item in there and item not in ("lakeloop", "pyspark")]
+        names += [name for name in taken if name not in names]
+    return [f"{name}=={version(name)}" for name in names]

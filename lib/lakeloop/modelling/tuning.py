@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,10 +15,16 @@ from pyspark.sql import SparkSession
 from lakeloop.errors import LakeloopError
 from lakeloop.modelling import metrics
 from lakeloop.modelling.dataset import Columns, Parts
-from lakeloop.modelling.estimators import make, search_space
+from lakeloop.modelling.estimators import Own, make, search_space
 from lakeloop.modelling.predictor import Predictor
-from lakeloop.modelling.spark_trials import spark_trials
+from lakeloop.modelling.spark_trials import parallel, spark_trials
 from lakeloop.tracking import Trial
+
+# From the numbers of new trials, the domain, the trials and a seed: the new trials.
+Suggest = Callable[[Sequence[int], Any, Any, int], Any]
+
+# Seconds between two looks at whether a trial has ended.
+_WAIT = 0.05
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Task:
     columns: Columns
     classes: list[Any] | None
     seed: int
+    owned: Mapping[str, Own] = field(default_factory=dict)
 
 
 def search(
@@ -65,25 +73,27 @@ def search(
         progress(len(losses), metrics.loss(task.metric, min(losses)) if losses else None)
         return False, []
 
-    distributed = spark_trials(spark, parallelism)
+    space = search_space(algorithms, task.owned)
+    at_a_time = parallel(spark, parallelism)
+    distributed = spark_trials(spark, at_a_time)
     # An empty SparkTrials is false, so it must be compared with None.
     trials = Trials() if distributed is None else distributed
     for name in ("hyperopt-spark", "hyperopt"):
         logging.getLogger(name).setLevel(logging.ERROR)
     fmin(
         objective,
-        search_space(algorithms),
-        algo=tpe.suggest,
+        space,
+        # One more, for while so many run, the next one waits in the queue.
+        algo=in_order(tpe.suggest, at_a_time + 1),
         max_evals=max_evals,
         trials=trials,
-        max_queue_len=1 if distributed is None else distributed.parallelism,
         rstate=np.random.default_rng(task.seed),
         show_progressbar=False,
         early_stop_fn=watch,
         return_argmin=False,
         verbose=False,
     )
-    found = [_trial(item, search_space(algorithms)) for item in trials.trials]
+    found = [_trial(item, space) for item in trials.trials]
     if all(trial.failed for trial in found):
         reason = next((item["result"].get("failure") for item in trials.trials), "")
         raise LakeloopError(f"All {len(found)} trials of the search failed; the first one said: {reason}")
@@ -101,7 +111,7 @@ def best(trials: Sequence[Trial], metric: str) -> Trial:
 def fit(task: Task, params: Mapping[str, Any], rows: Parts, threads: int = 1) -> Predictor:
     """A predictor fitted on ``rows``."""
     columns = task.columns
-    pipeline = make(task.task, params, columns.numeric, columns.categorical, task.seed, threads)
+    pipeline = make(task.task, params, columns.numeric, columns.categorical, task.seed, threads, task.owned)
     pipeline.fit(rows.inputs, rows.truth)
     return Predictor(task.task, pipeline, columns.numeric, columns.categorical, task.classes)
 
@@ -109,6 +119,30 @@ def fit(task: Task, params: Mapping[str, Any], rows: Parts, threads: int = 1) ->
 def fit_and_judge(task: Task, params: Mapping[str, Any], rows: Parts, judged: Parts) -> dict[str, float]:
     """The metrics on ``judged`` of a predictor fitted on ``rows``."""
     return metrics.evaluate(task.task, judged.truth, fit(task, params, rows).scores(judged.inputs))
+
+
+def in_order(suggest: Suggest, ahead: int) -> Suggest:
+    """``suggest`` as a function of the trials' numbers, not of the moment at which each ends.
+
+    A suggestion is made from the outcomes of all trials but the last ``ahead``, which count as running whether they
+    still do or not; it waits for those that are to be known. So each run suggests the same, whatever the machine does.
+    """
+    from hyperopt import JOB_STATE_DONE, JOB_STATE_NEW, JOB_STATE_RUNNING, STATUS_NEW, trials_from_docs
+
+    def runs(trial: Mapping[str, Any]) -> bool:
+        # SparkTrials says that a trial is done a moment before it says what came of it.
+        untold = trial["state"] == JOB_STATE_DONE and trial["result"].get("status") == STATUS_NEW
+        return untold or trial["state"] in (JOB_STATE_NEW, JOB_STATE_RUNNING)
+
+    def suggested(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> Any:
+        known = new_ids[0] - ahead
+        awaited = [doc for doc in trials.trials if doc["tid"] < known]
+        while any(map(runs, awaited)):
+            time.sleep(_WAIT)
+        seen = [doc if doc["tid"] < known else {**doc, "result": domain.new_result()} for doc in trials.trials]
+        return suggest(new_ids, domain, trials_from_docs(seen, validate=False), seed)
+
+    return suggested
 
 
 def _broadcast(spark: SparkSession, value: Any) -> Callable[[], Any]:

@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings
 from lakeloop.config.models import Thresholds
 from lakeloop.config.references import spine_key, spine_time
-from lakeloop.derive import BySlice, Derivation, Rows
+from lakeloop.derive import ALL, BySlice, Derivation, Rows
 from lakeloop.features.table import feature_table
+from lakeloop.modelling import forecast
 from lakeloop.modelling.dataset import LABEL, labelled
 from lakeloop.modelling.train import BASELINE_FILE
 from lakeloop.monitoring.drift import drift
@@ -64,7 +65,7 @@ def profile_derivation(settings: Settings, champion: ModelVersion, reference: Re
         monitoring.slices,
         INPUT,
         champion.version,
-        pipeline.model.task,
+        pipeline.model.kind,
     )
 
     def compute(rows: Rows) -> DataFrame:
@@ -75,10 +76,15 @@ def profile_derivation(settings: Settings, champion: ModelVersion, reference: Re
         return profile(joined.withColumnRenamed(LABEL, "_label"), plan).unionByName(baseline)
 
     unit = monitoring.window.split()[1]
-    start = f"date_trunc('{unit}', cast(`{time}` as timestamp))" if time else "all"
+    start = f"date_trunc('{unit}', cast(`{time}` as timestamp))" if time else ALL
     touched = {features: start, predictions: start}
+    ahead = forecast.horizon(pipeline.model)
+    if time and ahead:
+        # A row is also the outcome of the row one horizon before it.
+        before = f"date_trunc('{unit}', cast(`{time}` as timestamp) - INTERVAL {ahead} SECONDS)"
+        touched[features] = f"array({start}, {before})"
     restricted = frozenset(touched) if time else frozenset()
-    fingerprint = settings.fingerprint(champion.version, monitoring, time)
+    fingerprint = settings.fingerprint(champion.version, monitoring, time, pipeline.model.label, pipeline.model.horizon)
     return Derivation(
         table(settings, "profile_metrics"),
         (features, predictions),

@@ -45,7 +45,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(conf: Folder) -> None:
     [problem] = [p for p in conf.problems(folder) if p.where == "gold.sales.tiem"]
     assert problem.file == str(folder / "pipeline.yml")
     assert problem.found == "an unknown key"
-    assert problem.expected == "one of affected_by, increment_by, key, sql, time"
+    assert problem.expected == "one of affected_by, increment_by, inputs, key, python, sql, time"
     assert problem.hint == "did you mean 'time'?"
 
 
@@ -72,7 +72,7 @@ def test_a_missing_key_is_named(conf: Folder) -> None:
 def test_a_wrong_choice_gets_the_choices_and_the_nearest(conf: Folder) -> None:
     [problem] = conf.problems(conf.changed(("task: binary", "task: regresion")))
     assert (problem.where, problem.found) == ("model.task", "'regresion'")
-    assert problem.expected == "one of binary, multiclass, regression"
+    assert problem.expected == "one of binary, multiclass, regression, forecast"
     assert problem.hint == "did you mean 'regression'?"
 
 

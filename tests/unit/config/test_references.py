@@ -29,16 +29,16 @@ def test_gold_tables_in_a_circle_are_refused(conf: Folder) -> None:
 
 def test_a_gold_table_that_reads_itself_is_a_circle() -> None:
     with pytest.raises(ValueError, match=r"^a → a$"):
-        gold_order({"a": "select * from gold.a"})
+        gold_order({"a": ["gold.a"]})
 
 
 def test_gold_tables_come_after_those_that_they_read() -> None:
-    queries = {
-        "report": "select * from gold.sales join gold.days using (day)",
-        "sales": "select * from silver.orders join gold.days using (day)",
-        "days": "select distinct day from silver.orders",
+    reads = {
+        "report": ["gold.sales", "gold.days"],
+        "sales": ["silver.orders", "gold.days"],
+        "days": ["silver.orders"],
     }
-    assert gold_order(queries) == ["days", "sales", "report"]
+    assert gold_order(reads) == ["days", "sales", "report"]
 
 
 def test_inputs_are_each_named_once() -> None:
