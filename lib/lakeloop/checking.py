@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from difflib import SequenceMatcher
 from functools import partial
 
 from pyspark.errors import AnalysisException, ParseException
@@ -63,22 +64,20 @@ class Check:
         self.tables[f"bronze.{name}"] = raw
         given = [column for column in raw.columns if column not in bronze.METADATA]
         columns: dict[str, str] = {}
-        for column, text in source.columns.items():
-            if BARE_TYPE.match(text):
-                if column.lower() in [other.lower() for other in given]:
-                    columns[column] = text
-                else:
-                    self._unknown(f"{where}.columns.{column}", f"no column {column} in the raw files", column, given)
         # Casts come first, whatever their place; then each expression sees those above it.
+        for column, text in source.columns.items():
+            if not BARE_TYPE.match(text):
+                continue
+            columns[column] = text
+            if column.lower() not in [other.lower() for other in given]:
+                self._unknown(f"{where}.columns.{column}", f"no column {column} in the raw files", column, given)
+                columns[column] = f"CAST(NULL AS {text})"
         for column, text in source.columns.items():
             if not BARE_TYPE.match(text):
                 tried = partial(silver.typed, raw, _with(source, {**columns, column: text}))
                 frame = self._tried(f"{where}.columns.{column}", text, tried)
                 columns[column] = text if frame is not None else _UNKNOWN
-            elif column not in columns:
-                columns[column] = f"CAST(NULL AS {text})"
-        ordered = {column: columns[column] for column in source.columns}
-        typed = silver.typed(raw, _with(source, ordered))
+        typed = silver.typed(raw, _with(source, columns))
         for rule, spec in source.expect.items():
             self._condition(f"{where}.expect.{rule}", spec.rule, typed)
         there = [*(source.columns or given), *bronze.METADATA]
@@ -141,7 +140,7 @@ class Check:
         where, text = "model.label.expression", model.label.expression
         boolean = isinstance(kind, (T.BooleanType, T.NumericType))
         if model.task == "binary" and model.positive is None and not boolean:
-            expected = "a condition such as churn = 'Yes', or model.positive to say which value is the positive one"
+            expected = f"a condition such as {text} = 'yes', or model.positive to say which value is the positive one"
             self._problem(where, f"{text}, which is a {kind.simpleString()}", expected)
         if model.task == "regression" and not isinstance(kind, T.NumericType):
             self._problem(
@@ -194,8 +193,8 @@ class Check:
         if condition.startswith("UNRESOLVED_COLUMN"):
             name = parameters.get("objectName", "").replace("`", "")
             near = [part.strip().replace("`", "") for part in parameters.get("proposal", "").split(",") if part.strip()]
-            short = [part.rsplit(".", 1)[-1] for part in near]
             last = name.rsplit(".", 1)[-1]
+            short = _nearest_first(last, [part.rsplit(".", 1)[-1] for part in near])
             expected = f"a column that is there{', such as ' + ', '.join(short) if short else ''}"
             self._problem(where, f"no column {name} in {_brief(text)}", expected, nearest(last, short))
         elif condition.startswith("UNRESOLVED_ROUTINE"):
@@ -215,6 +214,12 @@ class Check:
 
 def _with(source: Source, columns: Mapping[str, str]) -> Source:
     return source.model_copy(update={"columns": dict(columns)})
+
+
+def _nearest_first(name: str, names: Sequence[str]) -> list[str]:
+    """The names that a user knows, those most like ``name`` first."""
+    known = dict.fromkeys(other for other in names if not other.startswith("_"))
+    return sorted(known, key=lambda other: -SequenceMatcher(None, name, other).ratio())
 
 
 def _brief(text: str) -> str:

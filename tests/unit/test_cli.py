@@ -26,6 +26,7 @@ COMMANDS = [
     "score",
     "monitor",
     "land",
+    "check",
     "status",
     "ui",
 ]
