@@ -30,7 +30,7 @@ ROOMS = [
     {"monitoring"},
     {"report"},
     {"pipeline"},
-    {"status", "landing", "checking"},
+    {"status", "landing", "checking", "onboarding"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
