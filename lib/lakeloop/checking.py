@@ -8,7 +8,7 @@ from datetime import datetime
 from difflib import SequenceMatcher
 from functools import partial
 
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -19,6 +19,7 @@ from lakeloop.config.loading import PIPELINE_FILE, nearest
 from lakeloop.config.models import BARE_TYPE, FeatureGroup, Source
 from lakeloop.config.references import gold_inputs, gold_order, spine_key
 from lakeloop.errors import DataError, Problem
+from lakeloop.modelling import leaks
 from lakeloop.tables import Lakehouse, Table
 
 # What stands for an expression that is wrong, so that those which use it are not called wrong too.
@@ -29,7 +30,8 @@ _MOST_NAMES = 20
 class Check:
     """The tables of a use case as plans over its raw files, and all that is wrong with them.
 
-    ``problems`` is complete after `analyse`; ``tables`` has the bronze, silver and gold tables that can be computed.
+    ``problems`` is complete after `analyse`, ``warnings`` after `look`; ``tables`` has the bronze, silver and gold
+    tables that can be computed.
     """
 
     def __init__(self, spark: SparkSession, settings: Settings, now: datetime) -> None:
@@ -38,6 +40,7 @@ class Check:
         self.now = now
         self.file = str(settings.folder / PIPELINE_FILE)
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self.tables: dict[str, DataFrame] = {}
         self._functions: list[str] | None = None
 
@@ -51,6 +54,26 @@ class Check:
         for name, group in pipeline.features.items():
             self._features(name, group)
         self._model()
+        return self
+
+    def look(self) -> Check:
+        """Looks at some rows for columns that give the outcome away; they are warnings, for they may be meant."""
+        model = self.settings.pipeline.model
+        try:
+            found = leaks.find(self.tables[model.spine], self.settings.pipeline)
+        except PySparkException as error:
+            wanted = "rows to look at for columns that give the label away"
+            self.warnings.append(Problem(self.file, "model", _plain(str(error)), wanted))
+            return self
+        together: dict[tuple[str, ...], list[str]] = {}
+        for leak in found:
+            together.setdefault(leak.columns, []).append(leak.found)
+        for columns, how in together.items():
+            names = ", ".join([*model.exclude, *columns])
+            told = f"{' and '.join(columns)}: {'; '.join(how)}"
+            expected = "columns that are known before the outcome is"
+            hint = f"if that is not so here, write exclude: [{names}]"
+            self.warnings.append(Problem(self.file, "model.exclude", told, expected, hint))
         return self
 
     def _source(self, name: str, source: Source) -> None:

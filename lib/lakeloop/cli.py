@@ -262,7 +262,7 @@ def init(
 
 @app.command()
 def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = False, debug: Debug = False) -> None:
-    """Look for mistakes without running: every expression against the columns of the raw files."""
+    """Look for mistakes without running: every expression, and columns that give the label away."""
     settings = load(folder, env, sets or ())
     from lakeloop.checking import Check
     from lakeloop.report import print_json
@@ -271,11 +271,16 @@ def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     console = Console(highlight=False)
     with console.status("checking") if not as_json else _nothing():
         found = Check(session(settings), settings, datetime.now(timezone.utc)).analyse()
+        if not found.problems:
+            found.look()
     if as_json:
-        print_json(console, {"problems": [vars(problem) for problem in found.problems]})
+        told = {"problems": found.problems, "warnings": found.warnings}
+        print_json(console, {kind: [vars(problem) for problem in items] for kind, items in told.items()})
         raise typer.Exit(EXIT_CONFIGURATION if found.problems else 0)
     if found.problems:
         raise ConfigurationError(found.problems)
+    for warning in found.warnings:
+        console.print(f"[yellow]warning[/] {escape(str(warning))}", soft_wrap=True)
     pipeline = settings.pipeline
     console.print(
         f"[green]No problem[/] in {escape(str(folder))}: {len(pipeline.sources)} sources, {len(pipeline.gold)} gold "

@@ -214,7 +214,7 @@ def _is_json_lines(text: str) -> bool:
 def dialect(text: str) -> Dialect:
     """How the CSV that begins with ``text`` is written."""
     text = text if len(text) < HEAD // 2 else text[: text.rfind("\n") + 1]
-    quote = "'" if re.search(r"(^|[,;\t|])'[^'\n]*'[,;\t|]", text) and '"' not in text else '"'
+    quote = "'" if re.search(r"(^|[,;\t|])'[^'\n]*'($|[,;\t|])", text, re.MULTILINE) and '"' not in text else '"'
     delimiter = max(DELIMITERS, key=lambda sign: _fitness(text, sign, quote))
     if _fitness(text, delimiter, quote) == 0:
         delimiter = ","

@@ -12,7 +12,7 @@ from lakeloop.onboarding.names import snake
 
 USUAL = ("label", "target", "class", "y", "outcome", "churn", "churned", "response", "default", "fraud", "is_fraud",
          "survived", "diagnosis", "result", "income", "price", "sale_price", "cnt")  # fmt: skip
-POSITIVE = ("yes", "y", "true", "t", "1", "1.0", "positive", "pos", "bad", "fraud", "churn", "churned", "malignant")
+POSITIVE = ("yes", "y", "true", "t", "positive", "pos", "bad", "fraud", "churn", "churned", "malignant")
 MOST_CLASSES, MOST_WHOLE_CLASSES, ROWS_A_CLASS = 100, 10, 20
 
 
@@ -101,6 +101,8 @@ def outcome(column: Column, values: Mapping[str, int]) -> Outcome:
 def _positive(values: Mapping[str, int]) -> tuple[str, bool]:
     """Which of two values is the positive one, and whether its own meaning says so."""
     meant = [value for value in values if value.strip().lower() in POSITIVE]
+    if any(value in ("0", "0.0", "-1", "-1.0") for value in values):
+        meant = [value for value in values if value in ("1", "1.0")] or meant
     if len(meant) == 1:
         return meant[0], True
     return min(values, key=lambda value: (values[value], value)), False
