@@ -67,7 +67,7 @@ def test_a_key_has_no_repeated_and_no_incomplete_value(spark: SparkSession) -> N
 def test_a_split_by_time_leaves_a_fifth_of_the_rows_to_the_test(spark: SparkSession) -> None:
     days = [(date(2024, 1, 1) + timedelta(days=number // 2),) for number in range(200)]
     rows = spark.createDataFrame(days, "day date")
-    assert identity.span(rows, "day") == identity.Span("day", "16 days", "20 days")
+    assert identity.span(rows, "day") == identity.Span("day", "16 days", "20 days", "1 month")
     assert identity.span(spark.createDataFrame(days[:2], "day date"), "day") is None
 
 

@@ -14,14 +14,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeloop.bronze import METADATA
 from lakeloop.config import Pipeline, intervals, sql
 from lakeloop.config.models import Model
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.errors import DataError
 from lakeloop.features.table import DATE
 from lakeloop.modelling.predictor import prepared
-from lakeloop.silver import ROW_HASH
 
 LABEL, PART, DRAW = "_label", "_part", "_draw"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -58,17 +56,15 @@ class Boundaries:
 def model_columns(features: DataFrame, pipeline: Pipeline) -> Columns:
     """The columns of the feature table that the model may see.
 
-    Left out: the key (but for `include`), times and dates, what the label is made of, `exclude`, and what bronze and
-    silver say of a row's file (a spine may be a silver table).
+    Left out: the key (but for `include`), times and dates, what the label is made of, `exclude`, and columns that begin
+    with an underscore: where a row came from is no property of what it describes.
     """
     model = pipeline.model
     hidden = {name.lower() for name in spine_key(pipeline)} - {name.lower() for name in model.include}
-    hidden |= (
-        sql.columns_of(model.label.expression) | {name.lower() for name in model.exclude} | {DATE, *METADATA, ROW_HASH}
-    )
+    hidden |= sql.columns_of(model.label.expression) | {name.lower() for name in model.exclude} | {DATE}
     numeric, categorical = [], []
     for field in features.schema:
-        if field.name.lower() in hidden:
+        if field.name.lower() in hidden or field.name.startswith("_"):
             continue
         if isinstance(field.dataType, (T.NumericType, T.BooleanType)):
             numeric.append(field.name)

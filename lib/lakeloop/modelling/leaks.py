@@ -40,8 +40,8 @@ def find(rows: DataFrame, pipeline: Pipeline) -> list[Leak]:
     labelled = dataset.labelled(rows, pipeline)
     found = [Leak((name,), "is null just where the label is null") for name in null_together(labelled, columns)]
     frame = _sample(labelled, columns, pipeline)
-    found += [Leak((name,), f"alone predicts the label: {how}") for name, how in alone(frame, columns, pipeline)]
-    if pipeline.model.task == "regression":
+    found += [Leak((name,), f"alone predicts the label: {how}") for name, how in alone(frame, columns)]
+    if _is_quantity(frame):
         found += [Leak(pair, "add up to the label") for pair in sums(frame, columns.numeric)]
     return found
 
@@ -68,17 +68,19 @@ def null_together(labelled: DataFrame, columns: Columns) -> list[str]:
     return [name for at, name in enumerate(columns.all) if row[f"differ_{at}"] == 0]
 
 
-def alone(frame: pd.DataFrame, columns: Columns, pipeline: Pipeline) -> Iterator[tuple[str, str]]:
+def _is_quantity(frame: pd.DataFrame) -> bool:
+    return frame[LABEL].dtype.kind == "f"
+
+
+def alone(frame: pd.DataFrame, columns: Columns) -> Iterator[tuple[str, str]]:
     """The columns from which a small tree, fitted on one half of the rows, predicts the other nearly perfectly; each
     with the metric."""
     fitted, judged = frame[frame[PART] == TRAIN], frame[frame[PART] == TEST]
     if min(len(fitted), len(judged)) < 2 * FEWEST:
         return
-    regression = pipeline.model.task == "regression"
-    metric = "R²" if regression else "ROC AUC"
+    judge, metric = (_r2, "R²") if _is_quantity(frame) else (_auc, "ROC AUC")
     for name in columns.all:
         numeric = name in columns.numeric
-        judge = _r2 if regression else _auc
         value = judge(*_inputs(fitted, judged, name, numeric), fitted[LABEL].to_numpy(), judged[LABEL].to_numpy())
         if value is not None and value >= TOO_GOOD:
             yield name, f"{metric} {value:.3f} on rows that a small tree had not seen"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from lakeloop.config.models import Monitoring
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.files import Files
 from lakeloop.onboarding.identity import Identity, Span
@@ -119,6 +120,8 @@ def _model(draft: Draft) -> list[str]:
         lines.append(commented(f"  exclude: {listed([name for name, _ in draft.exclude])}", notes))
     if draft.span:
         lines.append(f"  split: {{by: time, validation: {draft.span.validation}, test: {draft.span.test}}}")
+        if draft.span.window != Monitoring().window:
+            lines.append(f"monitoring: {{window: {draft.span.window}}}")
     else:
         lines.append("  split: {by: random, validation: 0.2, test: 0.2}")
     return lines

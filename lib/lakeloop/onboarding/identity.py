@@ -11,6 +11,7 @@ from itertools import combinations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeloop.config.models import Monitoring
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.names import quoted, snake
 
@@ -37,11 +38,13 @@ class Identity:
 
 @dataclass(frozen=True)
 class Span:
-    """A split by time: the column, and the lengths of the validation and the test part."""
+    """A split by time: the column, the lengths of the validation and the test part, and the shortest window for
+    monitoring in which there are enough rows to compare."""
 
     column: str
     validation: str
     test: str
+    window: str = "1 day"
 
 
 def looks_like_id(column: Column) -> bool:
@@ -110,13 +113,24 @@ def span(rows: DataFrame, column: str) -> Span | None:
     None where the times are too close for that."""
     at = F.col(quoted(column)).cast("timestamp").cast("double")
     shares = F.percentile_approx(at, F.array(F.lit(0.64), F.lit(0.8)), F.lit(10_000))
-    found = rows.agg(shares.alias("cuts"), F.max(at).alias("newest"), F.min(at).alias("oldest")).collect()[0]
+    ends = F.min(at).alias("oldest"), F.max(at).alias("newest"), F.count(at).alias("rows")
+    found = rows.agg(shares.alias("cuts"), *ends).collect()[0]
     if found["cuts"] is None:
         return None
     validation, test = found["cuts"]
     if not found["oldest"] < validation < test < found["newest"]:
         return None
-    return Span(column, length(test - validation), length(found["newest"] - test))
+    daily = found["rows"] * 86_400 / (found["newest"] - found["oldest"])
+    return Span(column, length(test - validation), length(found["newest"] - test), window(daily))
+
+
+def window(daily: float) -> str:
+    """The shortest window that has enough rows, of as many a day, for its drift to be known."""
+    enough = Monitoring().minimum_rows
+    for name, days in (("1 day", 1), ("1 week", 7)):
+        if daily * days >= enough:
+            return name
+    return "1 month"
 
 
 def length(seconds: float) -> str:

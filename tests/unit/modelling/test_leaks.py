@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lakeloop.config import Pipeline
 from lakeloop.modelling import leaks
 from lakeloop.modelling.dataset import LABEL, PART, TEST, TRAIN, Columns
 
@@ -17,30 +16,22 @@ RANDOM = np.random.default_rng(0)
 NOISE = RANDOM.normal(size=ROWS)
 
 
-def pipeline(task: str) -> Pipeline:
-    source = {"path": "x/*.csv", "key": "id", "columns": {"id": "int", "y": "string"}}
-    model = {"task": task, "spine": "silver.x", "label": "y", "split": {"by": "random"}}
-    return Pipeline.model_validate({"pipeline": "x", "sources": {"x": source}, "model": model})
-
-
-def told(task: str, label: Any, numeric: dict[str, Any], categorical: dict[str, Any] | None = None) -> list[str]:
+def told(label: Any, numeric: dict[str, Any], categorical: dict[str, Any] | None = None) -> list[str]:
     columns = Columns(list(numeric), list(categorical or {}))
     part = np.where(np.arange(ROWS) % 2, TRAIN, TEST)
     frame = pd.DataFrame({**numeric, **(categorical or {}), LABEL: label, PART: part})
-    return [name for name, _ in leaks.alone(frame, columns, pipeline(task))]
+    return [name for name, _ in leaks.alone(frame, columns)]
 
 
 def test_a_number_that_parts_two_classes_is_found() -> None:
     label = NOISE > 0.5
     copy = np.where(label, 7.0, np.where(NOISE > 0.4, np.nan, 3.0))
-    assert told("binary", label, {"copy": copy, "good": NOISE + RANDOM.normal(size=ROWS), "noise": NOISE[::-1]}) == [
-        "copy"
-    ]
+    assert told(label, {"copy": copy, "good": NOISE + RANDOM.normal(size=ROWS), "noise": NOISE[::-1]}) == ["copy"]
 
 
 def test_a_number_inside_a_range_is_found_and_an_id_is_not() -> None:
     label = np.abs(NOISE) < 0.5
-    assert told("binary", label, {"range": NOISE, "id": np.arange(ROWS, dtype=float)}) == ["range"]
+    assert told(label, {"range": NOISE, "id": np.arange(ROWS, dtype=float)}) == ["range"]
 
 
 def test_a_text_is_found_and_texts_that_are_all_different_are_not() -> None:
@@ -51,24 +42,22 @@ def test_a_text_is_found_and_texts_that_are_all_different_are_not() -> None:
         "id": np.array([f"{number}" for number in range(ROWS)], dtype=object),
         "town": np.where(RANDOM.random(ROWS) > 0.5, "rome", "oslo").astype(object),
     }
-    assert told("binary", label, {}, texts) == ["copy", "gone"]
+    assert told(label, {}, texts) == ["copy", "gone"]
 
 
 def test_every_class_counts() -> None:
     label = np.array(["a", "b", "c"])[np.arange(ROWS) // 2 % 3]
     code, two = np.arange(ROWS) // 2 % 3 * 1.0, (np.arange(ROWS) // 2 % 3 == 0) * 1.0
-    assert told("multiclass", label, {"code": code, "two": two}) == ["code"]
+    assert told(label, {"code": code, "two": two}) == ["code"]
 
 
 def test_a_quantity_is_found() -> None:
-    assert told("regression", NOISE * 2 + 1, {"scaled": NOISE, "good": NOISE + RANDOM.normal(size=ROWS) / 3}) == [
-        "scaled"
-    ]
+    assert told(NOISE * 2 + 1, {"scaled": NOISE, "good": NOISE + RANDOM.normal(size=ROWS) / 3}) == ["scaled"]
 
 
 @pytest.mark.parametrize("label", [np.zeros(ROWS, dtype=bool), np.arange(ROWS) < 5])
 def test_too_few_rows_of_a_class_tell_nothing(label: Any) -> None:
-    assert told("binary", label, {"copy": label * 1.0}) == []
+    assert told(label, {"copy": label * 1.0}) == []
 
 
 def test_two_columns_that_add_up_to_the_label_are_found() -> None:

@@ -79,7 +79,7 @@ def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     home.check()
     assert home.environment() == tmp_path / "conf" / "env" / "local.yml"
     assert home.environment() is None
-    timed = replace(DRAFT, span=Span("day", "20 days", "30 days"))
+    timed = replace(DRAFT, span=Span("day", "20 days", "30 days", "1 week"))
 
     settings = load(home.write(text(timed)).parent)
 
@@ -91,6 +91,7 @@ def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     assert settings.pipeline.gold["orders"].time == "day"
     assert settings.pipeline.model.split.test == "30 days"
     assert settings.pipeline.model.positive == "Yes"
+    assert settings.pipeline.monitoring.window == "1 week"
 
 
 @pytest.mark.parametrize(

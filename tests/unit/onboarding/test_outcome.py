@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from lakeloop.errors import DataError
 from lakeloop.onboarding.columns import Column, Leaf, Seen
-from lakeloop.onboarding.identity import candidates, length, time_column
+from lakeloop.onboarding.identity import candidates, length, time_column, window
 from lakeloop.onboarding.outcome import guessed, mended, merged, named, outcome, refuse
 
 
@@ -106,3 +106,8 @@ def test_the_time_is_complete_varies_and_is_no_date_of_birth() -> None:
 )
 def test_a_length_is_in_a_unit_of_which_it_has_several(seconds: float, text: str) -> None:
     assert length(seconds) == text
+
+
+@pytest.mark.parametrize(("daily", "name"), [(100, "1 day"), (24, "1 week"), (0.5, "1 month")])
+def test_a_window_for_monitoring_has_enough_rows(daily: float, name: str) -> None:
+    assert window(daily) == name
