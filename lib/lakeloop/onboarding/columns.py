@@ -89,7 +89,8 @@ class Seen:
 @dataclass(frozen=True)
 class Column:
     """A silver column: ``text`` is what stands in `columns`, ``type`` the Spark type that it gives, ``missing`` the
-    texts that must be null for it to hold, ``notes`` what was not sure."""
+    texts that must be null for it to hold, ``unfit`` how many values are not of the type, ``notes`` what was not
+    sure."""
 
     leaf: Leaf
     type: str
@@ -97,6 +98,7 @@ class Column:
     seen: Seen
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unfit: int = 0
 
     @property
     def name(self) -> str:
@@ -104,8 +106,8 @@ class Column:
 
     @property
     def known(self) -> int:
-        """Rows of the sample that have a value."""
-        return self.seen.present - sum(self.seen.missing.get(text, 0) for text in self.missing)
+        """Rows of the sample that have a value of the type."""
+        return self.seen.present - sum(self.seen.missing.get(text, 0) for text in self.missing) - self.unfit
 
     @property
     def distinct(self) -> int:
@@ -284,7 +286,7 @@ def _column(leaf: Leaf, its: Seen) -> Column:
     if type_ != "string" and of < known:
         becomes = "their rows go to quarantine" if text == type_ else "they become null"
         note.append(f"{known - of:,} of {its.rows:,} values are not ('{its.odd}'): {becomes}")
-    return Column(leaf, type_, text, its, missing, (*note, *notes))
+    return Column(leaf, type_, text, its, missing, (*note, *notes), known - of if type_ != "string" else 0)
 
 
 def _kind(leaf: Leaf, its: Seen, known: int, notes: list[str]) -> tuple[str, str, int]:

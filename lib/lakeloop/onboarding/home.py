@@ -40,6 +40,8 @@ class Home:
                 f"'{self.name}' is no name for a use case: lower-case letters, digits and underscores, a letter first"
                 f"{f', such as {near}' if (near := snake(self.name, '')) else ''}."
             )
+        if self.name == "env":
+            raise LakeloopError(f"{self.conf / 'env'} is the folder of the environments: take another name.")
         if self.pipeline.exists():
             raise LakeloopError(f"{self.pipeline} is there already and is not overwritten: take another name.")
 

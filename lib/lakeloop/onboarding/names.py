@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from lakeloop.config import sql
+
 CLEAN = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 
 
@@ -37,6 +39,16 @@ def silver_names(raw: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
         taken.add(made)
         names.append(made)
     return names
+
+
+def source_name(text: str) -> str:
+    """A name for a source, with which a query can say ``silver.<name>``."""
+    name = snake(text, "raw")
+    try:
+        sql.references(f"select * from silver.{name}")
+    except ValueError:
+        return f"{name}_rows"
+    return name
 
 
 def quoted(*path: str) -> str:

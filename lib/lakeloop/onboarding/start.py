@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakeloop import bronze, silver
 from lakeloop.config import Environment, Pipeline, Settings
@@ -19,15 +20,16 @@ from lakeloop.onboarding import identity, outcome
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.draft import Draft
 from lakeloop.onboarding.files import Files
-from lakeloop.onboarding.names import quoted, snake
+from lakeloop.onboarding.names import quoted, source_name
 from lakeloop.tables import Lakehouse
 
+CORRUPT_LEAF = raw_columns.Leaf(bronze.CORRUPT, quoted(bronze.CORRUPT), bronze.CORRUPT, T.StringType())
 RESERVED = (*bronze.METADATA, silver.ROW_HASH, DATE)
 
 
 def provisional(folder: Path, files: Files, environment: Environment) -> Settings:
     """Settings with which the files can be read before anything is known of their columns."""
-    name, source = folder.name, snake(files.stem, "raw")
+    name, source = folder.name, source_name(files.stem)
     spec = {"path": files.path, "format": files.format, "options": files.options, "key": "_row_hash"}
     model = {"task": "binary", "spine": f"silver.{source}", "label": "true", "split": {"by": "random"}}
     pipeline = Pipeline.model_validate({"pipeline": name, "sources": {source: spec}, "model": model})
@@ -49,11 +51,14 @@ def draft(spark: SparkSession, settings: Settings, files: Files, label: str | No
         raise DataError(f"{files.path}: no column was found that a table can be made of.")
     looked = raw_columns.sample(raw, len(leaves)).cache()
     try:
-        counts = raw_columns.seen(looked, leaves)
+        # Lines that do not parse are counted as the values of one column more.
+        *counts, broken = raw_columns.seen(looked, [*leaves, CORRUPT_LEAF])
     finally:
         looked.unpersist()
     if not counts[0].rows:
         raise DataError(f"{files.path}: the files hold no row.")
+    if broken.present:
+        notes.append(f"{broken.present:,} of {broken.rows:,} lines do not parse: they go to quarantine")
     columns, missing = raw_columns.understood(leaves, counts)
     rows = typed(raw, spec, columns, missing)
     return _decided(rows, settings.pipeline.pipeline, source, files, columns, missing, label, notes)

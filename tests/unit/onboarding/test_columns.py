@@ -45,6 +45,7 @@ def test_a_name_that_needs_care_gets_an_expression() -> None:
 
 def test_some_values_that_are_no_numbers_are_told_with_the_commonest() -> None:
     [column], _ = understood([leaf()], [counted(number=99, int=99, bigint=99)])
+    assert column.known == 99
     assert (column.type, column.notes) == (
         "int", ("1 of 100 values are not ('odd'): their rows go to quarantine",)
     )  # fmt: skip
