@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -187,3 +188,9 @@ def test_init_tells_files_that_are_not_there_and_writes_nothing(
     assert cli.main(["init", "shop", "--from", str(tmp_path / "none.csv"), "--conf", str(tmp_path / "conf")]) == 5
     assert "there is no such file" in capfd.readouterr().err
     assert not (tmp_path / "conf").exists()
+
+
+@pytest.mark.parametrize(("options", "key"), [([], "sources"), (["--environment"], "tables")])
+def test_the_schema_is_printed_as_json_alone(options: list[str], key: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["schema", *options]) == 0
+    assert key in json.loads(capfd.readouterr().out)["properties"]
