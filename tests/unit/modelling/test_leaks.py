@@ -60,6 +60,12 @@ def test_too_few_rows_of_a_class_tell_nothing(label: Any) -> None:
     assert told(label, {"copy": label * 1.0}) == []
 
 
+def test_what_holds_for_the_rows_that_were_fitted_alone_is_no_leak() -> None:
+    blocks = np.arange(ROWS) // 40 % 2 == 0
+    label = np.where(np.arange(ROWS) % 2, blocks, ~blocks)
+    assert told(label, {"order": np.arange(ROWS, dtype=float)}) == []
+
+
 def test_two_columns_that_add_up_to_the_label_are_found() -> None:
     one, other = np.arange(ROWS) * 1.0, NOISE
     frame = pd.DataFrame({"one": one, "other": other, "none": 0.0, "sum": one + other, LABEL: one + other})

@@ -22,6 +22,10 @@ def test_a_decimal_comma_is_no_delimiter() -> None:
     assert dialect("a;b\n1,5;2,5\n3,5;4,5\n").delimiter == ";"
 
 
+def test_of_two_that_part_all_rows_alike_the_one_that_parts_more_is_taken() -> None:
+    assert dialect("name, first;town;age\nDoe, Ann;Rome;3\nRoe, Bob;Oslo;4\n").delimiter == ";"
+
+
 def test_commas_in_quotes_part_nothing() -> None:
     found = dialect('name;note\nann;"a, b, c"\nbob;"d, e, f"\n')
     assert (found.delimiter, found.first) == (";", ("name", "note"))
