@@ -61,6 +61,9 @@ class Check:
         model = self.settings.pipeline.model
         try:
             found = leaks.find(self.tables[model.spine], self.settings.pipeline)
+        except DataError as error:
+            self._problem("model.exclude", ", ".join(model.exclude), str(error))
+            return self
         except PySparkException as error:
             wanted = "rows to look at for columns that give the label away"
             self.warnings.append(Problem(self.file, "model", _plain(str(error)), wanted))

@@ -37,9 +37,13 @@ class Leak:
 def find(rows: DataFrame, pipeline: Pipeline) -> list[Leak]:
     """The leaks among the columns of the spine that the model may see; looks at a bounded number of rows."""
     columns = dataset.model_columns(rows, pipeline)
-    labelled = dataset.labelled(rows, pipeline)
-    found = [Leak((name,), "is null just where the label is null") for name in null_together(labelled, columns)]
-    frame = _sample(labelled, columns, pipeline)
+    # The spine may be a costly query: it is computed once.
+    labelled = dataset.labelled(rows, pipeline).limit(MOST_ROWS_FOR_NULLS).cache()
+    try:
+        found = [Leak((name,), "is null just where the label is null") for name in null_together(labelled, columns)]
+        frame = _sample(labelled, columns, pipeline)
+    finally:
+        labelled.unpersist()
     found += [Leak((name,), f"alone predicts the label: {how}") for name, how in alone(frame, columns)]
     if _is_quantity(frame):
         found += [Leak(pair, "add up to the label") for pair in sums(frame, columns.numeric)]
@@ -57,12 +61,11 @@ def _sample(labelled: DataFrame, columns: Columns, pipeline: Pipeline) -> pd.Dat
 
 def null_together(labelled: DataFrame, columns: Columns) -> list[str]:
     """The columns that are null in just those rows in which the label is; one action."""
-    looked = labelled.limit(MOST_ROWS_FOR_NULLS)
     nulls = F.col(LABEL).isNull()
     differ = [
         F.count_if(F.col(f"`{name}`").isNull() != nulls).alias(f"differ_{at}") for at, name in enumerate(columns.all)
     ]
-    row = looked.agg(F.count_if(nulls).alias("null"), F.count(F.lit(1)).alias("rows"), *differ).collect()[0]
+    row = labelled.agg(F.count_if(nulls).alias("null"), F.count(F.lit(1)).alias("rows"), *differ).collect()[0]
     if row["null"] < FEWEST or row["null"] == row["rows"]:
         return []
     return [name for at, name in enumerate(columns.all) if row[f"differ_{at}"] == 0]

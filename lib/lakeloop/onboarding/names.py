@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 
 from lakeloop.config import sql
 
+# Letters that are no other letter with a mark.
+_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l", "Ł": "L", "đ": "d"})
 CLEAN = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 
 
 def snake(text: str, otherwise: str = "column") -> str:
     """``text`` in lower-case letters, digits and underscores, a letter first; ``otherwise`` where nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", text.translate(_LETTERS)).encode("ascii", "ignore").decode()
     parted = re.sub(r"([a-z0-9])([A-Z])|([A-Z]+)([A-Z][a-z])", r"\1\3_\2\4", plain)
     made = re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
     if not made:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -42,7 +43,11 @@ def draft(spark: SparkSession, settings: Settings, files: Files, label: str | No
     Types are found in a sample; the key is tested over all rows. DataError where the label can teach nothing.
     """
     [(source, spec)] = settings.pipeline.sources.items()
-    raw = bronze.read(Lakehouse(spark, settings), source, now)
+    try:
+        raw = bronze.read(Lakehouse(spark, settings), source, now)
+    except AnalysisException as error:
+        said = " ".join(str(error).split("SQLSTATE")[0].split())
+        raise DataError(f"{files.path}: Spark cannot read these files: {said}") from error
     notes = []
     leaves, left = raw_columns.leaves(raw.schema, RESERVED)
     if left:

@@ -13,6 +13,7 @@ from lakeloop.onboarding.names import quoted, silver_names, snake, source_name
         ("Monthly Charges (USD)", "monthly_charges_usd"),
         ("hours-per.week", "hours_per_week"),
         ("Prénom", "prenom"),
+        ("Größe", "grosse"),
         ("customerID", "customer_id"),
         ("HTTPStatus", "http_status"),
         ("2nd floor", "column_2nd_floor"),
