@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pyspark.errors import AnalysisException, StreamingQueryException
@@ -49,7 +50,7 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     before = lakehouse.latest(table)
     schema = _raw_schema(lakehouse, source, table, path, exists=before is not None)
     reader = lakehouse.spark.readStream.option("maxFileAge", NEVER_TOO_OLD)
-    stream = _raw_rows(reader, source, schema, path, now)
+    stream = _raw_rows(reader, source, schema, _as_pattern(path), now)
 
     write = lakehouse.batch_writer(
         table,
@@ -93,6 +94,11 @@ def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     path = lakehouse.settings.raw_files(source.path)
     schema = _raw_schema(lakehouse, source, Table("bronze", name), path, exists=False)
     return _raw_rows(lakehouse.spark.read, source, schema, path, now)
+
+
+def _as_pattern(path: str) -> str:
+    """A stream takes folders and patterns; one file is a pattern that fits it alone."""
+    return f"{path[:-1]}[{path[-1]}]" if Path(path).is_file() else path
 
 
 def _raw_schema(lakehouse: Lakehouse, source: Source, table: Table, path: str, exists: bool) -> T.StructType:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from difflib import SequenceMatcher
 from functools import partial
 
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -18,6 +19,7 @@ from lakeloop.config.loading import PIPELINE_FILE, nearest
 from lakeloop.config.models import BARE_TYPE, FeatureGroup, Source
 from lakeloop.config.references import gold_order, spine_key
 from lakeloop.errors import ConfigurationError, DataError, Problem
+from lakeloop.modelling import leaks
 from lakeloop.tables import Lakehouse, Table
 
 # What stands for an expression that is wrong, so that those which use it are not called wrong too.
@@ -28,7 +30,8 @@ _MOST_NAMES = 20
 class Check:
     """The tables of a use case as plans over its raw files, and all that is wrong with them.
 
-    ``problems`` is complete after `analyse`; ``tables`` has the bronze, silver and gold tables that can be computed.
+    ``problems`` is complete after `analyse`, ``warnings`` after `look`; ``tables`` has the bronze, silver and gold
+    tables that can be computed.
     """
 
     def __init__(self, spark: SparkSession, settings: Settings, now: datetime) -> None:
@@ -37,6 +40,7 @@ class Check:
         self.now = now
         self.file = str(settings.folder / PIPELINE_FILE)
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self.tables: dict[str, DataFrame] = {}
         self._functions: list[str] | None = None
 
@@ -52,6 +56,29 @@ class Check:
         self._model()
         return self
 
+    def look(self) -> Check:
+        """Looks at some rows for columns that give the outcome away; they are warnings, for they may be meant."""
+        model = self.settings.pipeline.model
+        try:
+            found = leaks.find(self.tables[model.spine], self.settings.pipeline)
+        except DataError as error:
+            self._problem("model.exclude", ", ".join(model.exclude), str(error))
+            return self
+        except PySparkException as error:
+            wanted = "rows to look at for columns that give the label away"
+            self.warnings.append(Problem(self.file, "model", _plain(str(error)), wanted))
+            return self
+        together: dict[tuple[str, ...], list[str]] = {}
+        for leak in found:
+            together.setdefault(leak.columns, []).append(leak.found)
+        for columns, how in together.items():
+            names = ", ".join([*model.exclude, *columns])
+            told = f"{' and '.join(columns)}: {'; '.join(how)}"
+            expected = "columns that are known before the outcome is"
+            hint = f"if that is not so here, write exclude: [{names}]"
+            self.warnings.append(Problem(self.file, "model.exclude", told, expected, hint))
+        return self
+
     def _source(self, name: str, source: Source) -> None:
         where = f"sources.{name}"
         lakehouse = Lakehouse(self.spark, self.settings)
@@ -63,22 +90,20 @@ class Check:
         self.tables[f"bronze.{name}"] = raw
         given = [column for column in raw.columns if column not in bronze.METADATA]
         columns: dict[str, str] = {}
-        for column, text in source.columns.items():
-            if BARE_TYPE.match(text):
-                if column.lower() in [other.lower() for other in given]:
-                    columns[column] = text
-                else:
-                    self._unknown(f"{where}.columns.{column}", f"no column {column} in the raw files", column, given)
         # Casts come first, whatever their place; then each expression sees those above it.
+        for column, text in source.columns.items():
+            if not BARE_TYPE.match(text):
+                continue
+            columns[column] = text
+            if column.lower() not in [other.lower() for other in given]:
+                self._unknown(f"{where}.columns.{column}", f"no column {column} in the raw files", column, given)
+                columns[column] = f"CAST(NULL AS {text})"
         for column, text in source.columns.items():
             if not BARE_TYPE.match(text):
                 tried = partial(silver.typed, raw, _with(source, {**columns, column: text}))
                 frame = self._tried(f"{where}.columns.{column}", text, tried)
                 columns[column] = text if frame is not None else _UNKNOWN
-            elif column not in columns:
-                columns[column] = f"CAST(NULL AS {text})"
-        ordered = {column: columns[column] for column in source.columns}
-        typed = silver.typed(raw, _with(source, ordered))
+        typed = silver.typed(raw, _with(source, columns))
         for rule, spec in source.expect.items():
             self._condition(f"{where}.expect.{rule}", spec.rule, typed)
         there = [*(source.columns or given), *bronze.METADATA]
@@ -146,7 +171,7 @@ class Check:
         where, text = "model.label.expression", model.label.expression
         boolean = isinstance(kind, (T.BooleanType, T.NumericType))
         if model.task == "binary" and model.positive is None and not boolean:
-            expected = "a condition such as churn = 'Yes', or model.positive to say which value is the positive one"
+            expected = f"a condition such as {text} = 'yes', or model.positive to say which value is the positive one"
             self._problem(where, f"{text}, which is a {kind.simpleString()}", expected)
         if model.kind == "regression" and not isinstance(kind, T.NumericType):
             self._problem(
@@ -202,8 +227,8 @@ class Check:
         if condition.startswith("UNRESOLVED_COLUMN"):
             name = parameters.get("objectName", "").replace("`", "")
             near = [part.strip().replace("`", "") for part in parameters.get("proposal", "").split(",") if part.strip()]
-            short = [part.rsplit(".", 1)[-1] for part in near]
             last = name.rsplit(".", 1)[-1]
+            short = _nearest_first(last, [part.rsplit(".", 1)[-1] for part in near])
             expected = f"a column that is there{', such as ' + ', '.join(short) if short else ''}"
             self._problem(where, f"no column {name} in {_brief(text)}", expected, nearest(last, short))
         elif condition.startswith("UNRESOLVED_ROUTINE"):
@@ -223,6 +248,12 @@ class Check:
 
 def _with(source: Source, columns: Mapping[str, str]) -> Source:
     return source.model_copy(update={"columns": dict(columns)})
+
+
+def _nearest_first(name: str, names: Sequence[str]) -> list[str]:
+    """The names that a user knows, those most like ``name`` first."""
+    known = dict.fromkeys(other for other in names if not other.startswith("_"))
+    return sorted(known, key=lambda other: -SequenceMatcher(None, name, other).ratio())
 
 
 def _brief(text: str) -> str:

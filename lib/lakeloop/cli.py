@@ -251,8 +251,55 @@ def land(
 
 
 @app.command()
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new use case's name, such as churn.")],
+    raw: Annotated[str, typer.Option("--from", metavar="PATH", help="Its raw files: a file, a folder or a pattern.")],
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column to predict; else it is guessed.")
+    ] = None,
+    conf: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the use cases are.")] = Path("conf"),
+    env: Env = "local",
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="Overrides environment.key=value.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write a first pipeline.yml from raw files, with comments where it is unsure."""
+    from lakeloop.config import load_environment
+    from lakeloop.onboarding.files import look
+    from lakeloop.onboarding.home import Home
+
+    home = Home(conf, name)
+    home.check()
+    files = look(raw)
+    made = [home.environment()] if env == "local" else []
+    environment = load_environment(conf, env, sets or ())
+    from lakeloop.onboarding.draft import text
+    from lakeloop.onboarding.start import draft, provisional
+    from lakeloop.session import session
+
+    console = Console(highlight=False)
+    settings = provisional(home.pipeline.parent, files, environment)
+    with console.status("looking at the files"):
+        found = draft(session(settings), settings, files, label, datetime.now(timezone.utc))
+    made.append(home.write(text(found)))
+    for file in made:
+        if file is not None:
+            console.print(f"wrote [bold]{escape(str(file))}[/]", soft_wrap=True)
+    console.print(f"  {escape(found.told())}", soft_wrap=True)
+    if doubts := found.doubts():
+        console.print("\nNot sure of:")
+        for where, note in doubts:
+            console.print(f"  [yellow]{escape(where)}[/]  {escape(note)}", soft_wrap=True)
+    given = f"{home.pipeline.parent}" + (f" --env {env}" if env != "local" else "")
+    console.print("\nLook at it, then:")
+    for command in ("check", "run"):
+        console.print(f"  [cyan]lakeloop {command} {escape(given)}[/]", soft_wrap=True)
+
+
+@app.command()
 def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = False, debug: Debug = False) -> None:
-    """Look for mistakes without running: every expression against the columns of the raw files."""
+    """Look for mistakes without running: every expression, and columns that give the label away."""
     settings = load(folder, env, sets or ())
     from lakeloop.checking import Check
     from lakeloop.report import print_json
@@ -261,11 +308,16 @@ def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     console = Console(highlight=False)
     with console.status("checking") if not as_json else _nothing():
         found = Check(session(settings), settings, datetime.now(timezone.utc)).analyse()
+        if not found.problems:
+            found.look()
     if as_json:
-        print_json(console, {"problems": [vars(problem) for problem in found.problems]})
+        told = {"problems": found.problems, "warnings": found.warnings}
+        print_json(console, {kind: [vars(problem) for problem in items] for kind, items in told.items()})
         raise typer.Exit(EXIT_CONFIGURATION if found.problems else 0)
     if found.problems:
         raise ConfigurationError(found.problems)
+    for warning in found.warnings:
+        console.print(f"[yellow]warning[/] {escape(str(warning))}", soft_wrap=True)
     pipeline = settings.pipeline
     console.print(
         f"[green]No problem[/] in {escape(str(folder))}: {len(pipeline.sources)} sources, {len(pipeline.gold)} gold "

@@ -31,7 +31,7 @@ ROOMS = [
     {"report"},
     {"pipeline"},
     {"governance"},
-    {"status", "landing", "checking"},
+    {"status", "landing", "checking", "onboarding"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}

@@ -67,6 +67,14 @@ def test_a_second_run_reads_new_files_alone_in_one_commit(use_case: MakeUseCase)
     assert case.rows("bronze.orders", "id", "value") == [("1", "10"), ("2", "20"), ("3", "30")]
 
 
+def test_a_source_may_be_one_file(use_case: MakeUseCase) -> None:
+    case = use_case("sources: {orders: {path: orders/a.csv, key: id}}")
+    case.land("orders/a.csv", "id,value\n1,10\n")
+    case.land("orders/b.csv", "id,value\n2,20\n")
+    ingest(case)
+    assert case.rows("bronze.orders", "id", "value") == [("1", "10")]
+
+
 def test_json_lines_are_texts_and_a_broken_line_is_kept(use_case: MakeUseCase) -> None:
     case = orders(use_case, "json")
     case.land("orders/a.json", '{"id": 1, "value": 1.50}\n{"id": 2, "value":\n')

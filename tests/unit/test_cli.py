@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -26,6 +27,7 @@ COMMANDS = [
     "score",
     "monitor",
     "land",
+    "check",
     "status",
     "audit",
     "lineage",
@@ -177,3 +179,29 @@ def test_a_description_that_looks_like_markup_stops_no_run(
     out, err = capfd.readouterr()
     assert "Is it late [/soon]?" in out
     assert err == "error No Java was found.\n"
+
+
+def test_init_overwrites_nothing_and_tells_a_name_that_cannot_be(
+    conf: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = conf.pipeline()
+    before = (folder / "pipeline.yml").read_text(encoding="utf-8")
+    assert cli.main(["init", "shop", "--from", "x.csv", "--conf", str(conf.conf)]) == 1
+    assert "is there already and is not overwritten" in capfd.readouterr().err
+    assert (folder / "pipeline.yml").read_text(encoding="utf-8") == before
+    assert cli.main(["init", "My Shop", "--from", "x.csv", "--conf", str(conf.conf)]) == 1
+    assert "such as my_shop" in capfd.readouterr().err
+
+
+def test_init_tells_files_that_are_not_there_and_writes_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["init", "shop", "--from", str(tmp_path / "none.csv"), "--conf", str(tmp_path / "conf")]) == 5
+    assert "there is no such file" in capfd.readouterr().err
+    assert not (tmp_path / "conf").exists()
+
+
+@pytest.mark.parametrize(("options", "key"), [([], "sources"), (["--environment"], "tables")])
+def test_the_schema_is_printed_as_json_alone(options: list[str], key: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["schema", *options]) == 0
+    assert key in json.loads(capfd.readouterr().out)["properties"]

@@ -1,7 +1,7 @@
 """The configuration: its language (models), its files (loading) and what its SQL says (sql)."""
 
 from lakeloop.config.environment import Environment
-from lakeloop.config.loading import Settings, load
+from lakeloop.config.loading import Settings, load, load_environment
 from lakeloop.config.models import Pipeline
 
-__all__ = ["Environment", "Pipeline", "Settings", "load"]
+__all__ = ["Environment", "Pipeline", "Settings", "load", "load_environment"]

@@ -64,16 +64,8 @@ def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Se
     file = folder / PIPELINE_FILE
     env_file = folder.parent / "env" / f"{env}.yml"
     problems: list[Problem] = []
-    overrides: list[tuple[str, Any]] = []
-    for item in sets:
-        key, equals, value = item.partition("=")
-        try:
-            if not equals or not key.strip():
-                raise ValueError(item)
-            overrides.append((key.strip(), yaml.safe_load(value)))
-        except (yaml.YAMLError, ValueError):
-            problems.append(Problem("--set", "", repr(item), "dotted.key=value, the value as in YAML"))
-    environment_sets = [(key[12:], value) for key, value in overrides if key.startswith("environment.")]
+    overrides = _overrides(sets, problems)
+    environment_sets = _of_environment(overrides)
     pipeline_sets = [(key, value) for key, value in overrides if not key.startswith("environment.")]
 
     environment = _read(env_file, Environment, environment_sets, problems, hint=_other_environments(env_file))
@@ -90,6 +82,42 @@ def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Se
     if problems or pipeline is None or environment is None:
         raise ConfigurationError(problems)
     return Settings(folder, pipeline, environment.model_copy(update={"name": env}), queries, functions)
+
+
+def load_environment(conf: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Environment:
+    """The environment ``env`` alone, for what needs no use case; ``sets`` are ``environment.key=value``.
+
+    Raises ConfigurationError with every problem.
+    """
+    file = Path(conf) / "env" / f"{env}.yml"
+    problems: list[Problem] = []
+    overrides = _overrides(sets, problems)
+    for key, _ in overrides:
+        if not key.startswith("environment."):
+            problems.append(Problem("--set", key, "a setting of a use case", "environment.key=value"))
+    found = _read(file, Environment, _of_environment(overrides), problems, hint=_other_environments(file))
+    if problems or found is None:
+        raise ConfigurationError(problems)
+    environment: Environment = found.model_copy(update={"name": env})
+    return environment
+
+
+def _overrides(sets: Iterable[str], problems: list[Problem]) -> list[tuple[str, Any]]:
+    """The keys and values of ``dotted.key=value``, values as YAML reads them."""
+    found: list[tuple[str, Any]] = []
+    for item in sets:
+        key, equals, value = item.partition("=")
+        try:
+            if not equals or not key.strip():
+                raise ValueError(item)
+            found.append((key.strip(), yaml.safe_load(value)))
+        except (yaml.YAMLError, ValueError):
+            problems.append(Problem("--set", "", repr(item), "dotted.key=value, the value as in YAML"))
+    return found
+
+
+def _of_environment(overrides: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return [(key[12:], value) for key, value in overrides if key.startswith("environment.")]
 
 
 def _other_environments(env_file: Path) -> str:

@@ -68,9 +68,14 @@ def search(
             return {"status": STATUS_FAIL, "loss": None, "failure": f"{task.metric} is {value}"}
         return {"status": STATUS_OK, "loss": metrics.loss(task.metric, value), "metrics": found}
 
+    told = 0
+
     def watch(trials: Any, *_: object) -> tuple[bool, list[object]]:
+        nonlocal told
         losses = [item["loss"] for item in trials.results if item.get("status") == STATUS_OK]
-        progress(len(losses), metrics.loss(task.metric, min(losses)) if losses else None)
+        if len(losses) > told:
+            told = len(losses)
+            progress(told, metrics.loss(task.metric, min(losses)))
         return False, []
 
     space = search_space(algorithms, task.owned)
@@ -93,6 +98,7 @@ def search(
         return_argmin=False,
         verbose=False,
     )
+    watch(trials)
     found = [_trial(item, space) for item in trials.trials]
     if all(trial.failed for trial in found):
         reason = next((item["result"].get("failure") for item in trials.trials), "")

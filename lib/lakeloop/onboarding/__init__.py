@@ -1,0 +1,1 @@
+"""Onboarding: a first pipeline.yml from raw files; see lakeloop.onboarding.start."""

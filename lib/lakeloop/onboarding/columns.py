@@ -1,0 +1,343 @@
+"""What the columns of raw files are: their types, what stands for a missing value, how a date is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeloop.bronze import RAW_NAME
+from lakeloop.onboarding.names import quoted, silver_names
+
+MOST_ROWS, MOST_CELLS, EXAMPLES = 100_000, 5_000_000, 1000
+# Texts that tools write for a missing value. The first two are believed in a column of words too.
+SURE = ("?", "NA")
+MISSING = (*SURE, "N/A", "n/a", "na", "NaN", "nan", "NAN", "NULL", "null", "Null", "None", "none", "-", "--", ".",
+           "#N/A", "unknown", "Unknown", "UNKNOWN", "missing", "Missing", "\\N", "(null)", "<NA>")  # fmt: skip
+LONG = 40
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+# Numbers as people write them, and what makes Spark read them.
+WRITTEN = {
+    "thousands": (r"^[$€£]?\s?[+-]?\d{1,3}(,\d{3})*(\.\d+)?\s?[%$€£]?$|^[$€£]?\s?[+-]?\d+(\.\d+)?\s?[%$€£]?$",
+                  "try_cast(regexp_replace({0}, '[$€£%, ]', '') as double)"),
+    "comma": (r"^[$€£]?\s?[+-]?\d{1,3}(\.\d{3})*(,\d+)?\s?[%$€£]?$|^[$€£]?\s?[+-]?\d+(,\d+)?\s?[%$€£]?$",
+              "try_cast(replace(regexp_replace({0}, '[$€£%. ]', ''), ',', '.') as double)"),
+}  # fmt: skip
+
+# Dates that are not ISO: what they look like, and the patterns that could be meant.
+DATES: dict[str, tuple[str, ...]] = {
+    r"^\d{1,2}/\d{1,2}/\d{4}$": ("d/M/yyyy", "M/d/yyyy"),
+    r"^\d{1,2}/\d{1,2}/\d{2}$": ("d/M/yy", "M/d/yy"),
+    r"^\d{1,2}\.\d{1,2}\.\d{4}$": ("d.M.yyyy",),
+    r"^\d{1,2}\.\d{1,2}\.\d{2}$": ("d.M.yy",),
+    r"^\d{1,2}-\d{1,2}-\d{4}$": ("d-M-yyyy", "M-d-yyyy"),
+    r"^\d{4}/\d{1,2}/\d{1,2}$": ("yyyy/M/d",),
+    r"^\d{1,2}-[A-Za-z]{3}-\d{4}$": ("d-MMM-yyyy",),
+    r"^\d{1,2}-[A-Za-z]{3}-\d{2}$": ("d-MMM-yy",),
+    r"^\d{1,2} [A-Za-z]{3} \d{4}$": ("d MMM yyyy",),
+    r"^[A-Za-z]{3} \d{1,2}, \d{4}$": ("MMM d, yyyy",),
+    r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$": ("yyyyMMdd",),
+}
+CLOCKS = {
+    r"^\d{1,2}:\d{2}$": "H:mm",
+    r"^\d{1,2}:\d{2}:\d{2}$": "H:mm:ss",
+    r"^\d{1,2}:\d{2}:\d{2}\.\d{3}$": "H:mm:ss.SSS",
+    r"^\d{1,2}:\d{2} [AaPp][Mm]$": "h:mm a",
+    r"^\d{1,2}:\d{2}:\d{2} [AaPp][Mm]$": "h:mm:ss a",
+}
+_ISO_DATE = r"^\d{4}-\d{1,2}-\d{1,2}$"
+_ISO_TIME = r"^\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?$"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A raw column, or a field inside one: its name in the files, what SQL calls it, its silver name and Spark type."""
+
+    raw: str
+    sql: str
+    name: str
+    kind: T.DataType
+
+    @property
+    def bare(self) -> bool:
+        """Whether a bare type in the configuration would find it."""
+        return self.sql == quoted(self.name)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was counted of a column's values in the sample: ``rows`` in all, ``present`` neither null nor blank,
+    ``blank``, ``distinct`` among the present, how many satisfy each test of `tests`, how often each text of MISSING
+    comes, the commonest value that is no plain number, and the mean length."""
+
+    rows: int
+    present: int
+    blank: int = 0
+    distinct: int = 0
+    passed: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, int] = field(default_factory=dict)
+    odd: str = ""
+    length: float = 0.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """A silver column: ``text`` is what stands in `columns`, ``type`` the Spark type that it gives, ``missing`` the
+    texts that must be null for it to hold, ``unfit`` how many values are not of the type, ``notes`` what was not
+    sure."""
+
+    leaf: Leaf
+    type: str
+    text: str
+    seen: Seen
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    unfit: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.leaf.name
+
+    @property
+    def known(self) -> int:
+        """Rows of the sample that have a value of the type."""
+        return self.seen.present - sum(self.seen.missing.get(text, 0) for text in self.missing) - self.unfit
+
+    @property
+    def distinct(self) -> int:
+        """Different values in the sample."""
+        return self.seen.distinct - len(self.missing)
+
+    @property
+    def is_number(self) -> bool:
+        return self.type in ("int", "bigint", "double") or self.type.startswith(("decimal", "float", "small", "tiny"))
+
+    @property
+    def is_time(self) -> bool:
+        return self.type in ("date", "timestamp")
+
+    @property
+    def is_whole(self) -> bool:
+        return self.type in ("int", "bigint", "smallint", "tinyint")
+
+
+def leaves(schema: T.StructType, reserved: Sequence[str] = ()) -> tuple[list[Leaf], list[str]]:
+    """The columns that a table can be made of, fields of structs among them, and the names of those that cannot."""
+    found: list[tuple[str, str, T.DataType]] = []
+    left: list[str] = []
+
+    def visit(raw: str, path: tuple[str, ...], kind: T.DataType) -> None:
+        if isinstance(kind, T.StructType):
+            for inner in kind:
+                visit(f"{raw}.{inner.name}", (*path, inner.name), inner.dataType)
+        elif isinstance(kind, (T.ArrayType, T.MapType, T.BinaryType)):
+            left.append(raw)
+        else:
+            found.append((raw, quoted(*path), kind))
+
+    for outer in schema:
+        if outer.name not in reserved:
+            visit(outer.metadata.get(RAW_NAME, outer.name), (outer.name,), outer.dataType)
+    names = silver_names([raw for raw, _, _ in found], reserved)
+    return [Leaf(raw, sql, name, kind) for (raw, sql, kind), name in zip(found, names, strict=True)], left
+
+
+def date_patterns(values: Sequence[str]) -> list[str]:
+    """The patterns, other than ISO, that most of the values may be written in."""
+    counts: dict[str, int] = {}
+    for value in values:
+        date, clock = value, ""
+        for look, pattern in CLOCKS.items():
+            match = re.search(rf"[ T]({look[1:-1]})$", value)
+            if match:
+                date, clock = value[: match.start()], value[match.start()] + pattern
+        for look, patterns in DATES.items():
+            if re.match(look, date):
+                for pattern in patterns:
+                    made = pattern + clock.replace("T", "'T'")
+                    counts[made] = counts.get(made, 0) + 1
+    return [pattern for pattern, count in counts.items() if count > 0.5 * len(values)]
+
+
+def tests(patterns: Sequence[str]) -> dict[str, SparkColumn]:
+    """What is asked of each value, the column `text`, by name; a date pattern's test has the pattern's name."""
+    text = F.col("text")
+    number, whole = text.rlike(_NUMBER), text.rlike(r"^[+-]?\d+$")
+    found = {
+        "number": number,
+        "int": whole & text.try_cast("int").isNotNull(),
+        "bigint": whole & text.try_cast("bigint").isNotNull(),
+        "code": text.rlike(r"^0\d+$"),
+        "boolean": F.lower(text).isin("true", "false", "t", "f"),
+        "date": text.rlike(_ISO_DATE) & text.try_cast("date").isNotNull(),
+        "timestamp": text.rlike(_ISO_TIME) & text.try_cast("timestamp").isNotNull(),
+        "spaces": text.contains(" "),
+        **{name: text.rlike(look) for name, (look, _) in WRITTEN.items()},
+    }
+    for pattern in patterns:
+        found[pattern] = F.try_to_timestamp(text, F.lit(pattern)).isNotNull()
+    return found
+
+
+def sample(rows: DataFrame, width: int) -> DataFrame:
+    """At most as many rows as can be looked at, however wide they are."""
+    return rows.limit(max(1000, min(MOST_ROWS, MOST_CELLS // max(width, 1))))
+
+
+def seen(rows: DataFrame, found: Sequence[Leaf]) -> list[Seen]:
+    """What the values of each leaf are, over all of ``rows``; two actions, however many columns."""
+    texts = [leaf for leaf in found if isinstance(leaf.kind, T.StringType)]
+    examples = rows.select(*[F.trim(F.expr(leaf.sql)).alias(f"c{at}") for at, leaf in enumerate(texts)])
+    taken = examples.limit(EXAMPLES).collect() if texts else []
+    patterns: dict[str, None] = {}
+    for at in range(len(texts)):
+        values = [row[at] for row in taken if row[at] and row[at] not in MISSING]
+        patterns |= dict.fromkeys(date_patterns(values))
+    asked = tests(list(patterns))
+    cells = rows.select(
+        F.explode(
+            F.array(
+                *[
+                    F.struct(F.lit(at).alias("at"), F.trim(F.expr(leaf.sql).cast("string")).alias("text"))
+                    for at, leaf in enumerate(found)
+                ]
+            )
+        ).alias("cell")
+    ).select("cell.*")
+    values = cells.groupBy("at", "text").agg(F.count(F.lit(1)).alias("n"))
+    given = F.col("text").isNotNull() & (F.col("text") != "")
+    counted = values.groupBy("at").agg(
+        F.sum("n").alias("rows"),
+        _sum(given, "present"),
+        _sum(F.col("text") == "", "blank"),
+        F.sum(given.cast("int")).alias("distinct"),
+        F.sum(F.when(given, F.length("text") * F.col("n"))).alias("length"),
+        F.collect_list(F.when(F.col("text").isin(*MISSING), F.struct("text", "n"))).alias("missing"),
+        F.max_by("text", F.when(given & ~asked["number"] & ~F.col("text").isin(*MISSING), F.col("n"))).alias("odd"),
+        *[_sum(given & test, f"test_{at}") for at, test in enumerate(asked.values())],
+    )
+    by_leaf = {row["at"]: row for row in counted.collect()}
+    result = []
+    for at in range(len(found)):
+        row = by_leaf.get(at)
+        if row is None:
+            result.append(Seen(0, 0))
+            continue
+        passed = {name: row[f"test_{number}"] or 0 for number, name in enumerate(asked)}
+        missing = {item["text"]: item["n"] for item in row["missing"]}
+        length = (row["length"] or 0) / max(row["present"] or 0, 1)
+        result.append(
+            Seen(row["rows"], row["present"] or 0, row["blank"] or 0, row["distinct"] or 0, passed, missing,
+                 row["odd"] or "", length)
+        )  # fmt: skip
+    return result
+
+
+def _sum(condition: SparkColumn, name: str) -> SparkColumn:
+    return F.sum(F.when(condition, F.col("n")).otherwise(F.lit(0))).alias(name)
+
+
+def understood(found: Sequence[Leaf], counts: Sequence[Seen]) -> tuple[list[Column], list[str]]:
+    """The silver columns, and the texts that stand for a missing value in the whole source.
+
+    A text that is missing among numbers but a word in another column is not among those: there, an expression makes
+    it null.
+    """
+    columns = [_column(leaf, its) for leaf, its in zip(found, counts, strict=True)]
+    words = [column for column in columns if column.type == "string"]
+    spoken = {text for column in words for text in column.seen.missing if text not in column.missing}
+    shared = {text for column in columns for text in column.missing} - spoken
+    result = []
+    for column in columns:
+        apart = set(column.missing) - shared
+        if apart and column.text == column.type:
+            note = f"{_list(sorted(apart))} is missing here, but a word in another column"
+            column = replace(
+                column,
+                text=f"try_cast({column.leaf.sql} as {column.type})",
+                notes=(*column.notes, note),
+            )
+        result.append(column)
+    return result, sorted(shared)
+
+
+def _column(leaf: Leaf, its: Seen) -> Column:
+    if not isinstance(leaf.kind, T.StringType):
+        type_ = leaf.kind.simpleString().replace("timestamp_ntz", "timestamp").replace("void", "string")
+        return Column(leaf, type_, _text(leaf, type_), its, (), () if its.present else ("no value at all",))
+    if not its.present:
+        return Column(leaf, "string", _text(leaf, "string"), its, (), ("no value at all",))
+    candidates = tuple(text for text in its.missing)
+    known = its.present - sum(its.missing.values())
+    notes: list[str] = []
+    type_, text, of = _kind(leaf, its, known, notes)
+    missing = candidates if type_ != "string" else tuple(text for text in candidates if text in SURE)
+    if type_ == "string" and not known:
+        missing = candidates
+    note = [f"{its.missing[text]:,} of {its.rows:,} values are '{text}', taken as missing" for text in missing]
+    if its.blank and type_ != "string":
+        note.append(f"{its.blank:,} of {its.rows:,} values are blank: they become null")
+    if type_ != "string" and of < known:
+        becomes = "their rows go to quarantine" if text == type_ else "they become null"
+        note.append(f"{known - of:,} of {its.rows:,} values are not ('{its.odd}'): {becomes}")
+    return Column(leaf, type_, text, its, missing, (*note, *notes), known - of if type_ != "string" else 0)
+
+
+def _kind(leaf: Leaf, its: Seen, known: int, notes: list[str]) -> tuple[str, str, int]:
+    """The type, what stands in the configuration, and how many values are of it. A column of texts in which at most
+    one value in a hundred is not of a type has that type."""
+    passed, enough = its.passed, 0.99 * known if known else 1
+    if passed.get("code", 0) and passed["number"] >= enough:
+        notes.append("numbers with leading zeros: a code, kept as text")
+        return "string", _text(leaf, "string"), known
+    written = [name for name in WRITTEN if passed.get(name, 0) >= enough]
+    plain = passed.get("number", 0)
+    patterns = [name for name in passed if "yy" in name and passed[name] >= enough]
+    if patterns and not (patterns == ["yyyyMMdd"] and not re.search("date|day|_dt|^dt|time", leaf.name.lower())):
+        return _dated(leaf, its, patterns, notes)
+    for name in ("int", "bigint"):
+        if plain == passed.get(name, 0) >= enough:
+            return name, _text(leaf, name), plain
+    for type_, of in (("double", plain), ("boolean", passed.get("boolean", 0)), ("date", passed.get("date", 0)),
+                      ("timestamp", passed.get("timestamp", 0) + passed.get("date", 0))):  # fmt: skip
+        if of >= enough:
+            return type_, _text(leaf, type_), of
+    if written:
+        # 1,234 fits both ways of writing; thousands are believed where every comma parts three digits.
+        name = written[0]
+        notes.append("written with signs such as $, % or separators" + (", 1,234 as 1234" if len(written) > 1 else ""))
+        return "double", WRITTEN[name][1].format(leaf.sql), passed[name]
+    return "string", _text(leaf, "string"), known
+
+
+def _dated(leaf: Leaf, its: Seen, patterns: Sequence[str], notes: list[str]) -> tuple[str, str, int]:
+    best = max(patterns, key=lambda pattern: its.passed[pattern])
+    others = [pattern for pattern in patterns if pattern != best and its.passed[pattern] == its.passed[best]]
+    if others:
+        notes.append(f"could as well be {others[0]}")
+    call = f"try_to_timestamp({leaf.sql}, {sql_text(best)})"
+    if ":mm" in best:
+        return "timestamp", call, its.passed[best]
+    return "date", f"cast({call} as date)", its.passed[best]
+
+
+def _text(leaf: Leaf, type_: str) -> str:
+    """A bare type where the silver column is the raw one, else an expression over it."""
+    if leaf.bare:
+        return type_
+    return leaf.sql if type_ == leaf.kind.simpleString() else f"try_cast({leaf.sql} as {type_})"
+
+
+def sql_text(value: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _list(texts: Sequence[str]) -> str:
+    return " and ".join(f"'{text}'" for text in texts)

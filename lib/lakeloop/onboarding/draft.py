@@ -1,0 +1,176 @@
+"""The text of a first pipeline.yml, with a comment at each thing that was not sure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from lakeloop.config.models import Monitoring
+from lakeloop.onboarding.columns import Column
+from lakeloop.onboarding.files import Files
+from lakeloop.onboarding.identity import Identity, Span
+from lakeloop.onboarding.names import quoted
+from lakeloop.onboarding.outcome import Outcome
+
+_WIDTH = 44
+# What silver identifies a row by where there is no key: its content, and its number among equal rows.
+ROW_KEY = ("_row_hash", "_row_number")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Everything that a first configuration says; ``exclude`` has the reason beside each column, ``notes`` what is
+    said of the whole."""
+
+    name: str
+    source: str
+    files: Files
+    columns: Sequence[Column]
+    missing: Sequence[str]
+    identity: Identity
+    time: Column | None
+    span: Span | None
+    outcome: Outcome
+    guessed: bool
+    exclude: Sequence[tuple[str, str]]
+    notes: Sequence[str] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.identity.key
+
+    @property
+    def spine(self) -> str:
+        return f"{'gold' if self.span else 'silver'}.{self.source}"
+
+    def told(self) -> str:
+        """What was found, in a line."""
+        files = "1 file" if self.files.size == 1 else f"{self.files.size:,} files"
+        key = f"key {', '.join(self.key)}" if self.key else "no key"
+        label = f"{self.outcome.task} of {self.outcome.column.name}"
+        split = f"split by {self.span.column}" if self.span else "split at random"
+        return f"{files}, {self.identity.rows:,} rows, {len(self.columns)} columns; {key}; {label}; {split}"
+
+    def doubts(self) -> list[tuple[str, str]]:
+        """What was not sure, each with its dotted path."""
+        where = f"sources.{self.source}"
+        found = [(where, note) for note in (*self.files.notes, *self.notes)]
+        if not self.key:
+            found.append((f"{where}.key", no_key(self.identity)))
+        for column in self.columns:
+            found += [(f"{where}.columns.{column.name}", note) for note in column.notes]
+        if self.guessed:
+            found.append(("model.label", f"a guess: say --label COLUMN if it is not {self.outcome.column.leaf.raw}"))
+        found += [("model.label", note) for note in self.outcome.notes]
+        found += [("model.exclude", f"{name} {reason}") for name, reason in self.exclude]
+        return found
+
+
+def text(draft: Draft) -> str:
+    """The YAML; a line a column."""
+    lines = [
+        f"pipeline: {draft.name}",
+        "sources:",
+        f"  {draft.source}:",
+        *(f"    # {note}" for note in (*draft.files.notes, *draft.notes)),
+        f"    path: {scalar(draft.files.path)}",
+    ]
+    if draft.files.format != "csv":
+        lines.append(f"    format: {draft.files.format}")
+    if draft.files.options:
+        options = ", ".join(f"{name}: {scalar(value, inside=True)}" for name, value in draft.files.options.items())
+        lines.append(f"    options: {{{options}}}")
+    if draft.missing:
+        lines.append(f"    missing: {listed(draft.missing)}")
+    if draft.key:
+        lines.append(f"    key: {listed(draft.key)}")
+    else:
+        lines.append(f"    # {no_key(draft.identity)}")
+    lines.append("    columns:")
+    for column in draft.columns:
+        lines.append(commented(f"      {scalar(column.name)}: {scalar(column.text)}", column.notes))
+    if draft.span:
+        key = listed(draft.key or ROW_KEY)
+        lines += [
+            "gold:",
+            f"  {draft.source}: {{sql: select * from silver.{draft.source}, key: {key}, time: {draft.span.column}}}",
+        ]
+    return "\n".join([*lines, *_model(draft)]) + "\n"
+
+
+def _model(draft: Draft) -> list[str]:
+    guess = ["a guess; --label COLUMN names another"] if draft.guessed else []
+    lines = [
+        "model:",
+        f"  task: {draft.outcome.task}",
+        f"  spine: {draft.spine}",
+        commented(f"  label: {scalar(expression(draft.outcome.column.name))}", [*guess, *draft.outcome.notes]),
+    ]
+    if draft.outcome.positive is not None:
+        lines.append(f"  positive: {scalar(draft.outcome.positive)}")
+    if draft.exclude:
+        why: dict[str, list[str]] = {}
+        for name, reason in draft.exclude:
+            why.setdefault(reason, []).append(name)
+        notes = [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
+        lines.append(commented(f"  exclude: {listed([name for name, _ in draft.exclude])}", notes))
+    if draft.span:
+        lines.append(f"  split: {{by: time, validation: {draft.span.validation}, test: {draft.span.test}}}")
+        if draft.span.window != Monitoring().window:
+            lines.append(f"monitoring: {{window: {draft.span.window}}}")
+    else:
+        lines.append("  split: {by: random, validation: 0.2, test: 0.2}")
+    return lines
+
+
+def no_key(identity: Identity) -> str:
+    """Why there is no key, and what that means."""
+    near = f"; {identity.near} repeats in {identity.repeats:,} of {identity.rows:,} rows" if identity.near else ""
+    return f"no key: no column identifies a row{near}. Without one a row is what its content is"
+
+
+def commented(line: str, notes: Sequence[str]) -> str:
+    """A line with what was not sure of it behind it."""
+    if not notes:
+        return line
+    return f"{line:<{_WIDTH}}  # {one_line('; '.join(notes))}"
+
+
+def one_line(text: str) -> str:
+    """A text that a comment can hold, whatever values it quotes."""
+    return re.sub(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]+", " ", text)
+
+
+def listed(names: Sequence[str]) -> str:
+    """One name, or a list of them."""
+    return scalar(names[0]) if len(names) == 1 else f"[{', '.join(scalar(name, inside=True) for name in names)}]"
+
+
+def scalar(value: object, inside: bool = False) -> str:
+    """A value as YAML writes it on one line, quoted only where YAML would read another; ``inside`` brackets more is."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    given = str(value)
+    risky = re.search(r"[^\x20-\x7e]" + (r"|[\[\]{},:#]" if inside else ""), given)
+    try:
+        same = not risky and yaml.safe_load(f"k: {given}") == {"k": given}
+    except (yaml.YAMLError, ValueError):
+        same = False
+    return given if same else json.dumps(given, ensure_ascii=False)
+
+
+def expression(name: str) -> str:
+    """A column as an expression: in backticks where its name alone is a word of SQL."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        plain = isinstance(sqlglot.parse_one(name, read="spark"), exp.Column)
+    except SqlglotError:
+        plain = False
+    return name if plain else quoted(name)

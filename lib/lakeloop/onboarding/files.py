@@ -1,0 +1,283 @@
+"""What raw files are: their format and how it is written, found in the first bytes of each."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import glob
+import gzip
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakeloop.errors import DataError
+
+HEAD = 1 << 20
+MOST_LINES = 500
+DELIMITERS = (",", ";", "\t", "|")
+NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+_DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
+# What a file begins with that is no table of ours, and what it then is.
+_FOREIGN = {
+    b"PK\x03\x04": "an archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"ORC": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"SQLite": "a database",
+    b"%PDF": "a PDF",
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """Raw files of one kind.
+
+    ``path`` is absolute, as `sources.<name>.path` takes it; ``options`` are Spark's own; ``notes`` say what was not
+    sure; ``size`` is the number of files.
+    """
+
+    path: str
+    stem: str
+    format: str
+    options: dict[str, str | bool] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    size: int = 1
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written; ``header`` is its first row."""
+
+    delimiter: str
+    quote: str
+    header: bool
+    escaped: bool
+    lines: bool
+    padded: bool
+    first: tuple[str, ...]
+
+
+def look(given: str) -> Files:
+    """What the file, the folder or the pattern ``given`` holds; DataError says why it cannot be taken."""
+    path, stem, files = _found(given)
+    heads = [(file, _head(file)) for file in files[:20]]
+    heads = [(file, head) for file, head in heads if head]
+    if not heads:
+        raise DataError(f"{given}: all files are empty.")
+    for file, head in heads:
+        for magic, what in _FOREIGN.items():
+            if head.startswith(magic):
+                raise DataError(f"{file} is {what}: bring the table into CSV, JSON or Parquet.")
+    if any(head.startswith(b"PAR1") for _, head in heads):
+        return Files(path, stem, "parquet", size=len(files))
+    notes: list[str] = []
+    encoding = _encoding_of([head for _, head in heads])
+    texts = [(file, _decoded(head, encoding)) for file, head in heads]
+    options: dict[str, str | bool] = {}
+    if encoding != "UTF-8":
+        options["encoding"] = encoding
+        notes.append(f"the text is not UTF-8; read as {encoding}: look at a text with accents")
+    one = texts[0][1]
+    if one.lstrip()[:1] in ("{", "["):
+        if encoding.startswith("UTF-16") or not _is_json_lines(one):
+            options["multiLine"] = True
+        return Files(path, stem, "json", options, notes, len(files))
+    dialects = [(file, dialect(text)) for file, text in texts]
+    kind = dialects[0][1]
+    _all_alike(dialects)
+    return Files(path, stem, "csv", {**options, **_csv_options(kind, encoding)}, notes, len(files))
+
+
+def _csv_options(kind: Dialect, encoding: str) -> dict[str, str | bool]:
+    """The options of Spark's CSV reader that are not its defaults here (a comma, quotes, a header)."""
+    options: dict[str, str | bool] = {}
+    if kind.delimiter != ",":
+        options["sep"] = kind.delimiter
+    if kind.quote != '"':
+        options["quote"] = kind.quote
+    if kind.escaped:
+        options["escape"] = kind.quote
+    if not kind.header:
+        options["header"] = False
+    if kind.lines or encoding.startswith("UTF-16"):
+        options["multiLine"] = True
+    if kind.padded:
+        options |= {"ignoreLeadingWhiteSpace": True, "ignoreTrailingWhiteSpace": True}
+    return options
+
+
+def _all_alike(dialects: Sequence[tuple[Path, Dialect]]) -> None:
+    """DataError where two of the files have different columns: they are two sources."""
+    file, kind = dialects[0]
+    for other, its in dialects[1:]:
+        same = kind.first == its.first if kind.header else len(kind.first) == len(its.first)
+        if not same:
+            raise DataError(
+                f"{file.name} and {other.name} have different columns, so they are two sources: name one of them, or a "
+                f"pattern such as {file.parent}/{file.stem[:4]}*{file.suffix}, with --from."
+            )
+
+
+def _found(given: str) -> tuple[str, str, list[Path]]:
+    """The absolute path or pattern, a name for what is there, and its files in order; DataError where there is none."""
+    if "://" in given:
+        raise DataError(f"{given}: init looks at files on this machine; copy some of them, and name those with --from.")
+    path = Path(given).expanduser().absolute()
+    if path.is_file():
+        return str(path), path.name.split(".")[0], [path]
+    if not path.is_dir():
+        files = [Path(name) for name in sorted(glob.glob(str(path))) if _is_data(Path(name))]
+        if not files:
+            raise DataError(f"{given}: there is no such file, no such folder and no file of that pattern.")
+        return str(path), path.parent.name, files
+    if (path / "_delta_log").is_dir():
+        raise DataError(f"{given} is a Delta table; sources are files in CSV, JSON or Parquet.")
+    for pattern in ("*", "*/*", "*/*/*"):
+        files = [file for file in sorted(path.glob(pattern)) if _is_data(file)]
+        if not files:
+            continue
+        suffix, count = Counter(_suffix(file) for file in files).most_common(1)[0]
+        if count == len(files):
+            partitioned = any("=" in part for part in files[0].relative_to(path).parts)
+            return str(path if pattern == "*" or partitioned else path / pattern), path.name, files
+        files = [file for file in files if file.name.endswith(suffix)]
+        return str(path / f"{pattern}{suffix}"), path.name, files
+    raise DataError(f"{given}: the folder holds no file.")
+
+
+def _suffix(file: Path) -> str:
+    return "".join(file.suffixes[-2:]) if file.suffix in (".gz", ".bz2") else file.suffix
+
+
+def _is_data(file: Path) -> bool:
+    """Whether Spark would read it: files whose names begin with a dot or an underscore are passed over."""
+    return file.is_file() and not file.name.startswith((".", "_"))
+
+
+def _head(file: Path) -> bytes:
+    """The first bytes of what the file says, unpacked where Spark would unpack it by its name."""
+    try:
+        with file.open("rb") as raw:
+            magic = raw.read(4)
+            raw.seek(0)
+            if magic.startswith(b"\x1f\x8b"):
+                if file.suffix != ".gz":
+                    raise DataError(f"{file} is packed with gzip, which Spark sees by the name: add .gz to it.")
+                return gzip.GzipFile(fileobj=raw).read(HEAD)
+            if magic.startswith(b"BZh") and file.suffix == ".bz2":
+                return bz2.BZ2File(raw).read(HEAD)
+            return raw.read(HEAD)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
+
+
+def _encoding_of(heads: Sequence[bytes]) -> str:
+    """The encoding that serves all of them."""
+    found = {encoding(head) for head in heads} - {"UTF-8"}
+    return sorted(found)[0] if found else "UTF-8"
+
+
+def encoding(head: bytes) -> str:
+    """The name that Spark has for the encoding of a text that begins with ``head``."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    sample = head[:4096]
+    if len(sample) > 8 and sample[1::2].count(0) > len(sample) // 4:
+        return "UTF-16LE"
+    if len(sample) > 8 and sample[::2].count(0) > len(sample) // 4:
+        return "UTF-16BE"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "ISO-8859-1"
+    return "UTF-8"
+
+
+def _decoded(head: bytes, name: str) -> str:
+    text = codecs.getincrementaldecoder("utf-8-sig" if name == "UTF-8" else name)("replace").decode(head)
+    return text.lstrip("\ufeff")
+
+
+def _is_json_lines(text: str) -> bool:
+    first = text.lstrip().splitlines()[0] if text.strip() else ""
+    try:
+        return isinstance(json.loads(first), dict)
+    except ValueError:
+        return False
+
+
+def dialect(text: str) -> Dialect:
+    """How the CSV that begins with ``text`` is written."""
+    text = text if len(text) < HEAD // 2 else text[: text.rfind("\n") + 1]
+    quote = "'" if re.search(r"(^|[,;\t|])'[^'\n]*'($|[,;\t|])", text, re.MULTILINE) and '"' not in text else '"'
+    delimiter = max(DELIMITERS, key=lambda sign: _fitness(text, sign, quote))
+    if _fitness(text, delimiter, quote) == 0:
+        delimiter = ","
+    rows = _rows(text, delimiter, quote)
+    if not rows:
+        raise DataError("the file has no line that could be read.")
+    body = [row for row in rows[1:] if len(row) == len(rows[0])]
+    header = has_header(rows[0], body)
+    # Values are trimmed in silver; a quote after a space, or a name with one, must be mended when the file is read.
+    padded = f"{delimiter} {quote}" in text or (header and f"{delimiter} " in text.lstrip().split("\n", 1)[0])
+    return Dialect(
+        delimiter,
+        quote,
+        header,
+        escaped=re.search(rf"[^{delimiter}\n]{quote}{quote}[^{delimiter}\n]", text.replace("\r", "")) is not None,
+        lines=any("\n" in cell for row in rows for cell in row),
+        padded=padded,
+        first=tuple(cell.strip() for cell in rows[0]),
+    )
+
+
+def _rows(text: str, delimiter: str, quote: str) -> list[list[str]]:
+    """The first rows that are not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+    rows = []
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+            if len(rows) == MOST_LINES:
+                break
+    except csv.Error:
+        pass
+    return rows
+
+
+def _fitness(text: str, delimiter: str, quote: str) -> float:
+    """How well a delimiter explains the text: the share of rows as wide as most, times how wide; 0 where it parts
+    nothing."""
+    widths = Counter(len(row) for row in _rows(text, delimiter, quote))
+    if not widths:
+        return 0
+    width, count = widths.most_common(1)[0]
+    share = count / sum(widths.values())
+    return 0 if width < 2 else share**4 * min(width, 10) + width / 1000
+
+
+def has_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether a CSV's first row names the columns: it is unlike the values below it."""
+    cells = [cell.strip() for cell in first]
+    if len({cell for cell in cells if cell}) < len([cell for cell in cells if cell]) or not any(cells):
+        return False
+    if not body:
+        return not any(_is_value(cell) for cell in cells)
+    votes = 0
+    for cell, column in zip(cells, zip(*body, strict=True), strict=True):
+        below = [value.strip() for value in column if value.strip()]
+        if below and sum(map(_is_value, below)) >= 0.8 * len(below):
+            votes += -1 if _is_value(cell) else 1
+        elif cell and cell in below:
+            votes -= 1
+    return votes > 0 or (votes == 0 and not any(_is_value(cell) for cell in cells))
+
+
+def _is_value(text: str) -> bool:
+    return bool(NUMBER.match(text) or _DATE.match(text))

@@ -1,0 +1,125 @@
+"""Check finds each mistake in an expression before a run, and its text alone is enough to mend it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from conftest import MakeUseCase, UseCase
+
+from lakeloop.checking import Check
+from lakeloop.errors import Problem
+
+NOW = datetime(2024, 5, 1, tzinfo=timezone.utc)
+ORDERS = "order,shop,ordered_at,amount,paid,kind\n1,a,2024-04-01 10:00:00,3.5,true,large\n"
+CLEAN = """
+sources:
+  orders:
+    path: orders/*.csv
+    key: order
+    columns:
+      order: int
+      shop: string
+      ordered_at: timestamp
+      amount: double
+      paid: boolean
+      kind: string
+      doubled: amount * 2
+    expect:
+      amount_is_positive: amount > 0
+gold:
+  sales: {sql: sales.sql, key: order, time: ordered_at, increment_by: day}
+features:
+  spending:
+    entity: shop
+    from: silver.orders
+    where: paid
+    time: ordered_at
+    windows: [7 days]
+    measures: {mean_amount: avg(doubled)}
+model:
+  task: binary
+  spine: gold.sales
+  label: amount > 3
+  include: order
+  exclude: kind
+  split: {by: time, validation: 1 day, test: 1 day}
+"""
+SALES = "select order, shop, ordered_at, to_date(ordered_at) as day, amount, paid, kind from silver.orders"
+
+
+def shop(use_case: MakeUseCase, *changes: tuple[str, str]) -> UseCase:
+    """The clean use case with pieces of its configuration and query replaced, and its raw file landed."""
+    text, query = CLEAN, SALES
+    for old, new in changes:
+        assert old in text or old in query, old
+        text, query = text.replace(old, new), query.replace(old, new)
+    case = use_case(text, sales=query)
+    case.land("orders/1.csv", ORDERS)
+    return case
+
+
+def problems(case: UseCase) -> list[Problem]:
+    return Check(case.spark, case.settings, NOW).analyse().problems
+
+
+def test_a_clean_use_case_has_no_problem(use_case: MakeUseCase) -> None:
+    assert problems(shop(use_case)) == []
+
+
+def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: MakeUseCase) -> None:
+    case = shop(
+        use_case,
+        ("doubled: amount * 2", "doubled: amuont * 2\n      rounded: rouund(amount)\n      total: sum(amount)"),
+        ("amount_is_positive: amount > 0", "amount_is_positive: amuont > 0\n      is_kind: kind"),
+        ("gold:", "gold:\n  other: {sql: 'select order, amuont from silver.orders', key: order}"),
+        ("time: ordered_at, incr", "time: shop, incr"),
+        ("avg(doubled)", "avg(paiid)"),
+        ("label: amount > 3", "label: amuont > 3"),
+        ("exclude: kind", "exclude: knid"),
+    )
+    columns = "order, shop, ordered_at, day, amount, paid, kind"
+    near = "a column that is there, such as amount"
+    amount, condition = "did you mean 'amount'?", "a condition, true or false for each row"
+    expected = [
+        ("sources.orders.columns.doubled", "no column amuont in amuont * 2", near, amount),
+        ("sources.orders.columns.rounded", "no function rouund in rouund(amount)", "a function",
+         "did you mean 'round'?"),
+        ("sources.orders.columns.total", "sum(amount)", "", ""),
+        ("sources.orders.expect.amount_is_positive", "no column amuont in amuont > 0", near, amount),
+        ("sources.orders.expect.is_kind", "kind, which is a string", condition, ""),
+        ("gold.other.sql", "no column amuont in select order, amuont from silver.orders", near, amount),
+        ("gold.sales.time", "shop, which is a string", "a timestamp or a date", ""),
+        ("features.spending.measures.mean_amount", "no column paiid in paiid", "a column that is there, such as paid",
+         "did you mean 'paid'?"),
+        ("model.label.expression", "no column amuont in amuont > 3", near, amount),
+        ("model.exclude", "no column knid", f"one of {columns}", "did you mean 'kind'?"),
+    ]  # fmt: skip
+
+    found = problems(case)
+
+    assert [(item.where, item.found, item.hint) for item in found] == [(a, b, d) for a, b, _, d in expected]
+    for item, (_, _, wanted, _) in zip(found, expected, strict=True):
+        assert item.expected.startswith(wanted)
+        assert "_raw_" not in item.expected
+        assert item.file.endswith("shop/pipeline.yml")
+
+
+def test_a_text_is_no_label_of_a_binary_task(use_case: MakeUseCase) -> None:
+    [problem] = problems(shop(use_case, ("label: amount > 3", "label: kind")))
+    assert (problem.where, problem.found) == ("model.label.expression", "kind, which is a string")
+    assert problem.expected.startswith("a condition such as kind = 'yes', or model.positive")
+
+
+def test_a_missing_column_is_told_once_with_those_that_there_are(use_case: MakeUseCase) -> None:
+    changes = ("      order: int\n", "      order: int\n      half: amont / 2\n"), ("amount", "amont")
+    [problem] = problems(shop(use_case, *changes))
+    assert (problem.where, problem.found) == ("sources.orders.columns.amont", "no column amont in the raw files")
+    assert problem.expected == "one of order, shop, ordered_at, amount, paid, kind"
+    assert problem.hint == "did you mean 'amount'?"
+
+
+def test_no_raw_files_is_told_with_the_folder_looked_at(use_case: MakeUseCase) -> None:
+    case = use_case(CLEAN, sales=SALES)
+    [problem] = problems(case)
+    assert (problem.where, problem.found) == ("sources.orders.path", "orders/*.csv")
+    assert f"there is no csv file at {case.settings.resolve('{landing}')}/orders/*.csv" in problem.expected

@@ -1,0 +1,94 @@
+"""What was counted of a column decides its type, its expression and what is missing."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import types as T
+
+from lakeloop.onboarding.columns import Leaf, Seen, date_patterns, leaves, understood
+from lakeloop.onboarding.names import quoted
+
+
+def leaf(name: str = "x", raw: str = "") -> Leaf:
+    return Leaf(raw or name, quoted(raw or name), name, T.StringType())
+
+
+def counted(present: int = 100, missing: dict[str, int] | None = None, **passed: int) -> Seen:
+    return Seen(100, present, 0, present, passed, missing or {}, "odd")
+
+
+@pytest.mark.parametrize(
+    ("seen", "type_", "text"),
+    [
+        (counted(number=100, int=100, bigint=100, thousands=100, comma=100), "int", "int"),
+        (counted(number=100, int=90, bigint=100, thousands=100), "bigint", "bigint"),
+        (counted(number=100, int=90, bigint=90, thousands=100), "double", "double"),
+        (counted(number=100, int=100, bigint=100, code=3), "string", "string"),
+        (counted(boolean=100), "boolean", "boolean"),
+        (counted(date=100), "date", "date"),
+        (counted(date=40, timestamp=60), "timestamp", "timestamp"),
+        (counted(number=50), "string", "string"),
+        (counted(number=30, thousands=100), "double", "try_cast(regexp_replace(`x`, '[$€£%, ]', '') as double)"),
+        (counted(**{"d/M/yyyy": 100, "M/d/yyyy": 40}), "date", "cast(try_to_timestamp(`x`, 'd/M/yyyy') as date)"),
+        (counted(**{"d.M.yyyy H:mm": 100}), "timestamp", "try_to_timestamp(`x`, 'd.M.yyyy H:mm')"),
+    ],
+)
+def test_a_column_has_the_type_that_its_values_have(seen: Seen, type_: str, text: str) -> None:
+    [column], missing = understood([leaf()], [seen])
+    assert (column.type, column.text, missing) == (type_, text, [])
+
+
+def test_a_name_that_needs_care_gets_an_expression() -> None:
+    columns, _ = understood([leaf("a_b", "a.b"), leaf("c_d", "c.d")], [counted(number=100, int=100), counted()])
+    assert [column.text for column in columns] == ["try_cast(`a.b` as int)", "`c.d`"]
+
+
+def test_some_values_that_are_no_numbers_are_told_with_the_commonest() -> None:
+    [column], _ = understood([leaf()], [counted(number=99, int=99, bigint=99)])
+    assert column.known == 99
+    assert (column.type, column.notes) == (
+        "int", ("1 of 100 values are not ('odd'): their rows go to quarantine",)
+    )  # fmt: skip
+
+
+def test_a_text_for_missing_is_believed_beside_numbers_and_not_beside_words() -> None:
+    seen = [counted(number=90, int=90, bigint=90, missing={"-": 10}), counted(missing={"?": 5, "unknown": 7})]
+    columns, missing = understood([leaf("x"), leaf("y")], seen)
+    assert missing == ["-", "?"]
+    assert [column.text for column in columns] == ["int", "string"]
+    assert [column.known for column in columns] == [90, 95]
+
+
+def test_a_text_that_is_a_word_elsewhere_is_made_null_by_an_expression() -> None:
+    seen = [counted(number=90, int=90, bigint=90, missing={"None": 10}), counted(missing={"None": 30})]
+    columns, missing = understood([leaf("x"), leaf("y")], seen)
+    assert missing == []
+    assert [column.text for column in columns] == ["try_cast(`x` as int)", "string"]
+    assert columns[0].notes[-1] == "'None' is missing here, but a word in another column"
+
+
+def test_two_orders_of_day_and_month_are_told_where_both_fit() -> None:
+    [column], _ = understood([leaf()], [counted(**{"d/M/yyyy": 100, "M/d/yyyy": 100})])
+    assert column.notes == ("could as well be M/d/yyyy",)
+
+
+@pytest.mark.parametrize(
+    ("values", "patterns"),
+    [
+        (["01/02/2024", "3/4/2024"], ["d/M/yyyy", "M/d/yyyy"]),
+        (["31.12.2024 23:59"], ["d.M.yyyy H:mm"]),
+        (["2024/12/31 11:59:00 PM"], ["yyyy/M/d h:mm:ss a"]),
+        (["20241231"], ["yyyyMMdd"]),
+        (["2024-12-31", "12", "north"], []),
+    ],
+)
+def test_dates_that_are_not_iso_are_known_by_their_look(values: list[str], patterns: list[str]) -> None:
+    assert date_patterns(values) == patterns
+
+
+def test_fields_inside_structs_are_columns_and_arrays_are_left_out() -> None:
+    city = T.StructType([T.StructField("city", T.StringType()), T.StructField("tags", T.ArrayType(T.StringType()))])
+    schema = T.StructType([T.StructField("id", T.LongType()), T.StructField("home", city)])
+    found, left = leaves(schema)
+    assert [(item.name, item.sql) for item in found] == [("id", "`id`"), ("home_city", "`home`.`city`")]
+    assert left == ["home.tags"]

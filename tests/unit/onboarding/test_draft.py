@@ -1,0 +1,117 @@
+"""The drafted pipeline.yml is the language itself: it loads as it is, short, with a comment at each doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from pyspark.sql import types as T
+
+from lakeloop.config import load
+from lakeloop.onboarding.columns import Column, Leaf, Seen
+from lakeloop.onboarding.draft import Draft, expression, scalar, text
+from lakeloop.onboarding.files import Files
+from lakeloop.onboarding.home import Home
+from lakeloop.onboarding.identity import Identity, Span
+from lakeloop.onboarding.outcome import Outcome
+
+
+def column(name: str, type_: str = "string", text: str = "", notes: tuple[str, ...] = ()) -> Column:
+    leaf = Leaf(name, f"`{name}`", name, T.StringType())
+    return Column(leaf, type_, text or type_, Seen(9, 9, distinct=3), notes=notes)
+
+
+LABEL = column("class")
+DRAFT = Draft(
+    name="shop",
+    source="orders",
+    files=Files("/data/my orders/*.csv", "orders", "csv", {"sep": ";", "header": False}, ["read as ISO-8859-1"]),
+    columns=[
+        column("id", "int"),
+        column("no", "double", notes=("2 of 9 values are '-\n#', taken as missing",)),
+        column("day", "date", "cast(try_to_timestamp(`the day`, 'd/M/yyyy') as date)"),
+        column("note"),
+        LABEL,
+    ],
+    missing=["?", "-", "NA"],
+    identity=Identity(("id",), 9),
+    time=None,
+    span=None,
+    outcome=Outcome(LABEL, "binary", "Yes", ("the rarer value",)),
+    guessed=True,
+    exclude=[("note", "texts that are nearly all different")],
+)
+
+
+def test_the_text_says_what_was_found(tmp_path: Path) -> None:
+    assert (
+        text(DRAFT)
+        == """\
+pipeline: shop
+sources:
+  orders:
+    # read as ISO-8859-1
+    path: /data/my orders/*.csv
+    options: {sep: ;, header: false}
+    missing: ["?", "-", NA]
+    key: id
+    columns:
+      id: int
+      "no": double                            # 2 of 9 values are '- #', taken as missing
+      day: cast(try_to_timestamp(`the day`, 'd/M/yyyy') as date)
+      note: string
+      class: string
+model:
+  task: binary
+  spine: silver.orders
+  label: class                                # a guess; --label COLUMN names another; the rarer value
+  positive: "Yes"
+  exclude: note                               # note: texts that are nearly all different
+  split: {by: random, validation: 0.2, test: 0.2}
+"""
+    )
+
+
+def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
+    home = Home(tmp_path / "conf", "shop")
+    home.check()
+    assert home.environment() == tmp_path / "conf" / "env" / "local.yml"
+    assert home.environment() is None
+    timed = replace(DRAFT, span=Span("day", "20 days", "30 days", "1 week"))
+
+    settings = load(home.write(text(timed)).parent)
+
+    source = settings.pipeline.sources["orders"]
+    assert source.options == {"sep": ";", "header": False}
+    assert source.missing == ["?", "-", "NA"]
+    assert source.columns == {item.name: item.text for item in DRAFT.columns}
+    assert settings.pipeline.model.spine == "gold.orders"
+    assert settings.pipeline.gold["orders"].time == "day"
+    assert settings.pipeline.model.split.test == "30 days"
+    assert settings.pipeline.model.positive == "Yes"
+    assert settings.pipeline.monitoring.window == "1 week"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["?", "-", "NA", "yes", "1", "0.5", "2024-01-01", ": x", "a: b", "a #b", "`x`", "'q'", '"q"', "é", "\t", ""],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_text_is_read_back_as_it_was(value: str, inside: bool) -> None:
+    line = f"k: [{scalar(value, inside=True)}, x]" if inside else f"k: {scalar(value)}"
+    found = yaml.safe_load(line)["k"]
+    assert (found[0] if inside else found) == value
+
+
+def test_a_label_that_is_a_word_of_sql_stands_in_backticks() -> None:
+    assert [expression(name) for name in ("class", "case", "values")] == ["class", "`case`", "`values`"]
+
+
+def test_what_is_unsure_is_told_with_its_place() -> None:
+    unsure = replace(DRAFT, identity=Identity((), 9, "id", 2))
+    assert ("sources.orders.columns.no", "2 of 9 values are '-\n#', taken as missing") in unsure.doubts()
+    [told] = [note for where, note in unsure.doubts() if where == "sources.orders.key"]
+    assert "id repeats in 2 of 9 rows" in told
+    assert f"    # {told}" in text(unsure)
