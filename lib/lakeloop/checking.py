@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from lakeloop import bronze, gold, silver
 from lakeloop.config import Settings, sql
 from lakeloop.config.loading import PIPELINE_FILE, nearest
-from lakeloop.config.models import BARE_TYPE, FeatureGroup, Source
+from lakeloop.config.models import BARE_TYPE, ROW_HASH, ROW_NUMBER, FeatureGroup, Source
 from lakeloop.config.references import gold_inputs, gold_order, spine_key
 from lakeloop.errors import DataError, Problem
 from lakeloop.tables import Lakehouse, Table
@@ -88,6 +88,7 @@ class Check:
             self.tables[f"silver.{name}"] = typed.select(
                 *[F.col(f"`{column}`") for column in source.columns or given],
                 *[F.col(column) for column in bronze.METADATA if column != bronze.CORRUPT],
+                *[F.lit(0).alias(column) for column in (ROW_HASH, *([] if source.key else [ROW_NUMBER]))],
             )
 
     def _gold(self, name: str) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from lakeloop.bronze import CORRUPT, FILE, INGESTED, METADATA, MODIFIED
 from lakeloop.config import Settings
-from lakeloop.config.models import BARE_TYPE, Source
+from lakeloop.config.models import BARE_TYPE, ROW_HASH, ROW_NUMBER, Source
 from lakeloop.derive import Appended, ByKey, Derivation, Engine, Rows
 from lakeloop.errors import DataError
 from lakeloop.quality import FAILED, Expectations, counts
 from lakeloop.tables import Table
 
-ROW_HASH = "_row_hash"
 RAW = "_raw_"
 WHOLE = ("tinyint", "smallint", "int", "integer", "bigint", "long")
 
@@ -26,7 +25,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
     """quarantine.<name> and silver.<name>, both from bronze.<name>.
 
     silver: the configured columns, then `_source_file`, `_source_modified_at`, `_ingested_at` and `_row_hash` bigint,
-    which settles ties between versions of a key. quarantine: the raw columns of bronze and `_failed_rules`.
+    which settles ties between versions of a key, and without a key `_row_number` int, see `latest`. quarantine: the raw columns of bronze and `_failed_rules`.
     """
     source = settings.pipeline.sources[name]
     bronze = Table("bronze", name)
@@ -43,7 +42,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
             Table("silver", name),
             (bronze,),
             _over(bronze, latest, source),
-            ByKey(tuple(source.key), tuple(dict.fromkeys(order))),
+            ByKey(tuple(source.identity()), tuple(dict.fromkeys(order))),
             settings.fingerprint(
                 "silver", source.missing, source.columns, source.key, source.latest_by, source.expect_plain()
             ),
@@ -77,7 +76,7 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     return rows
 
 
-def _cast(column: str, type_: str) -> F.Column:  # type: ignore[name-defined]
+def _cast(column: str, type_: str) -> Column:
     """A safe cast; a whole number may be written as 59.0, as many tools do where a column has missing values."""
     given = F.col(f"`{column}`")
     cast = given.try_cast(type_)
@@ -87,7 +86,7 @@ def _cast(column: str, type_: str) -> F.Column:  # type: ignore[name-defined]
     return F.coalesce(cast, F.when(number == F.floor(number), number.try_cast(type_)))
 
 
-def _present(field: T.StructField, missing: list[str]) -> F.Column:  # type: ignore[name-defined]
+def _present(field: T.StructField, missing: list[str]) -> Column:
     column = F.col(f"`{field.name}`")
     if not isinstance(field.dataType, T.StringType):
         return column
@@ -110,25 +109,54 @@ def expectations(bronze: DataFrame, source: Source) -> Expectations:
     return Expectations(source.expect, automatic)
 
 
+def row_hash(raw: Sequence[T.StructField], prefix: str = "") -> Column:
+    """A hash of the columns ``raw`` (named ``prefix`` + name) of a row, bigint.
+
+    A column that is null leaves no trace in it, name or value: a column that files get later changes no hash of the
+    rows before it, and which of two columns is null does make a difference.
+    """
+    parts = []
+    for field in sorted(raw, key=lambda field: field.name):
+        column = F.col(f"`{prefix}{field.name}`")
+        parts += [F.when(column.isNotNull(), F.lit(field.name)), _hashable(column, field.dataType)]
+    return F.xxhash64(*parts)
+
+
+def _hashable(column: Column, type_: T.DataType) -> Column:
+    """Spark hashes no maps, and of a nested value only what is not null; its JSON has the names too."""
+    nested = isinstance(type_, (T.StructType, T.ArrayType, T.MapType))
+    return F.when(column.isNotNull(), F.to_json(F.struct(column))) if nested else column
+
+
 def judged(bronze: DataFrame, source: Source) -> DataFrame:
     """Typed rows with `_failed_rules`."""
     return expectations(bronze, source).judged(typed(bronze, source))
 
 
 def latest(bronze: DataFrame, source: Source) -> DataFrame:
-    """The silver rows of some bronze rows: those that stay, the greatest by `latest_by` of each key."""
+    """The silver rows of some bronze rows: those that stay, the greatest by `latest_by` of each key.
+
+    Without a key, rows of equal content are numbered within their file (`_row_number`), and content and number are
+    the key: what a later file brings again is the same row, and no other file has to be looked at to know that.
+    """
     rules = expectations(bronze, source)
-    columns = list(source.columns) or [column for column in bronze.columns if column not in METADATA]
+    raw = [field for field in bronze.schema if field.name not in METADATA]
+    columns = list(source.columns) or [field.name for field in raw]
     rows = judged(bronze, source).filter(rules.kept())
     rows = rows.select(
         *[f"`{column}`" for column in columns],
         FILE,
         MODIFIED,
         INGESTED,
-        F.xxhash64(*[f"`{column}`" for column in columns]).alias(ROW_HASH),
+        row_hash(raw, RAW).alias(ROW_HASH),
     )
+    if not source.key:
+        # Both windows below can do with this one exchange.
+        rows = rows.repartition(ROW_HASH)
+        within = Window.partitionBy(ROW_HASH, FILE).orderBy(ROW_HASH)
+        rows = rows.withColumn(ROW_NUMBER, F.row_number().over(within))
     order = [F.col(column).desc_nulls_last() for column in (*source.latest_by, MODIFIED, FILE, ROW_HASH)]
-    newest = Window.partitionBy(*source.key).orderBy(*order)
+    newest = Window.partitionBy(*source.identity()).orderBy(*order)
     return rows.withColumn("_rank", F.row_number().over(newest)).filter("_rank = 1").drop("_rank")
 
 

@@ -6,7 +6,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from conftest import MakeUseCase, UseCase
+from conftest import MakeUseCase, UseCase, tuples
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from lakeloop import silver
 from lakeloop.errors import DataError
@@ -140,6 +142,41 @@ def test_every_bronze_row_is_in_silver_superseded_quarantined_or_dropped(use_cas
     assert case.rows("silver.orders", "id", "total") == [(1, 2.0), (4, 1.0)]
     assert case.rows("quarantine.orders", "id") == [("2",), ("3",), ("6",), (None,)]
     assert (len(case.rows("bronze.orders")), superseded, dropped) == (10, 2, 2)
+
+
+def test_without_a_key_a_row_is_its_content_and_its_number_within_its_file(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS.replace("    key: id\n", ""))
+    # Which of two columns is empty makes a row another one; a value that silver does not keep does too.
+    first = raw(("1", "5", None), ("1", "5", None), ("2", None, "2024-01-01"), ("2", "x", None))
+    again = raw(("1", "5", None), ("1", "5.0", None), ("2", None, "2024-01-01"), modified=2)
+    more = raw(("1", "5", None), ("1", "5", None), ("1", "5", None), modified=3)
+    case.write("bronze.orders", first, SCHEMA)
+    derive(case)
+    case.append("bronze.orders", again, SCHEMA)
+    case.append("bronze.orders", more, SCHEMA)
+    derive(case)
+
+    assert case.rows("silver.orders", "id", "total", "string(day)", "_row_number", "_source_file") == [
+        (1, 5.0, None, 1, "file2.csv"),
+        (1, 5.0, None, 1, "file3.csv"),
+        (1, 5.0, None, 2, "file3.csv"),
+        (1, 5.0, None, 3, "file3.csv"),
+        (2, None, "2024-01-01", 1, "file2.csv"),
+    ]
+    assert case.rows("quarantine.orders", "id", "total", "_failed_rules") == [("2", "x", ["total_is_double"])]
+    # What a rebuild of everything gives is the same; a column that only later files have changes no row's hash.
+    source = case.settings.pipeline.sources["orders"]
+    bronze = case.lakehouse.read(Table("bronze", "orders")).withColumn("added", F.lit(None).cast("string"))
+    assert tuples(silver.latest(bronze, source)) == case.rows("silver.orders")
+
+
+def test_the_hash_of_a_row_tells_which_of_its_columns_is_null(spark: SparkSession) -> None:
+    rows = spark.createDataFrame(
+        [("x", None, None), (None, "x", None), (None, None, ("x", None)), (None, None, (None, "x"))],
+        "a string, b string, c struct<d: string, e: string>",
+    )
+
+    assert rows.select(silver.row_hash(rows.schema.fields)).distinct().count() == 4
 
 
 def test_columns_without_a_type_stay_as_they_came(use_case: MakeUseCase) -> None:

@@ -21,6 +21,10 @@ BARE_TYPE = re.compile(
 )
 
 
+# Silver's own columns: a hash of the raw row, and where there is no key, the how-manieth such row of its file it is.
+ROW_HASH, ROW_NUMBER = "_row_hash", "_row_number"
+
+
 def _name(value: str) -> str:
     if not _NAME.match(value):
         raise ValueError("a name of lower-case letters, digits and underscores that starts with a letter")
@@ -91,7 +95,12 @@ class Source(Section):
         description="Texts that stand for a missing value, beside the empty one.",
         examples=["[NA, '?']"],
     )
-    key: Names = Field(description="Silver columns that identify a row.", examples=["[flight_date, carrier, flight]"])
+    key: Names = Field(
+        default_factory=list,
+        description="Silver columns that identify a row. None: a row is what its raw content is, equal rows of one file "
+        "are rows of their own, and a file that is delivered again adds none.",
+        examples=["[flight_date, carrier, flight]"],
+    )
     latest_by: Names = Field(
         default_factory=lambda: ["_source_modified_at", "_source_file"],
         description="Which version of a key wins: the greatest of these silver columns.",
@@ -108,6 +117,10 @@ class Source(Section):
         description="Named expectations; a bare condition quarantines.",
         examples=["{distance_is_positive: distance > 0}"],
     )
+
+    def identity(self) -> list[str]:
+        """The silver columns that identify a row: the key, or the row's content and its number within its file."""
+        return list(self.key) or [ROW_HASH, ROW_NUMBER]
 
     def expect_plain(self) -> dict[str, Any]:
         """The expectations as plain data, for fingerprints."""

@@ -56,14 +56,15 @@ class Boundaries:
 def model_columns(features: DataFrame, pipeline: Pipeline) -> Columns:
     """The columns of the feature table that the model may see.
 
-    Left out: the key (but for `include`), times and dates, what the label is made of, and `exclude`.
+    Left out: the key (but for `include`), times and dates, what the label is made of, `exclude`, and columns that begin
+    with an underscore: where a row came from is no property of what it describes.
     """
     model = pipeline.model
     hidden = {name.lower() for name in spine_key(pipeline)} - {name.lower() for name in model.include}
     hidden |= sql.columns_of(model.label.expression) | {name.lower() for name in model.exclude} | {DATE}
     numeric, categorical = [], []
     for field in features.schema:
-        if field.name.lower() in hidden:
+        if field.name.lower() in hidden or field.name.startswith("_"):
             continue
         if isinstance(field.dataType, (T.NumericType, T.BooleanType)):
             numeric.append(field.name)
