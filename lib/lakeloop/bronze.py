@@ -4,80 +4,86 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from functools import reduce
 
 from pyspark.errors import AnalysisException, StreamingQueryException
-from pyspark.sql import DataFrame, DataFrameReader
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.streaming import DataStreamReader
 
 from lakeloop.config import Settings
 from lakeloop.config.models import Source
 from lakeloop.derive import Engine, Outcome, changed_rows
 from lakeloop.errors import DataError
-from lakeloop.tables import Lakehouse, Table
-
-CORRUPT = "_corrupt_record"
-FILE, MODIFIED, INGESTED = "_source_file", "_source_modified_at", "_ingested_at"
-METADATA = (CORRUPT, FILE, MODIFIED, INGESTED)
+from lakeloop.rawfiles import (
+    CORRUPT,
+    FILE,
+    INGESTED,
+    METADATA,
+    MODIFIED,
+    RAW_NAME,
+    RESCUED,
+    Group,
+    RawColumn,
+    RawFiles,
+    assign,
+    quoted,
+    raw_fields,
+    raw_name,
+)
+from lakeloop.tables import TABLE_NAME, Lakehouse, Table
 
 # The file source forgets, and then skips, files that are older than this before the newest that it has seen:
 # by default a week, which silently loses what arrives late with its old modification time.
 NEVER_TOO_OLD = "36500d"
 
-_TEXT_DEFAULTS: dict[str, dict[str, Any]] = {"csv": {"header": True, "enforceSchema": False}, "json": {}}
-# Delta's columns cannot have these characters; the name in the files is kept in the column's metadata.
-RAW_NAME = "lakeloop.raw_name"
-_UNSAFE = re.compile(r"[ ,;{}()\n\t=]+")
+__all__ = ["CORRUPT", "FILE", "INGESTED", "METADATA", "MODIFIED", "ingest", "read"]
+
+_LISTING = "path string, modificationTime timestamp, length bigint, content binary"
 
 
 def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     """Adds the files that are new since the last run to bronze.<name>, in one commit or none.
 
     Columns: the files' own (text formats: strings), then `_corrupt_record` string (the text of a line that does not
-    parse), `_source_file` string, `_source_modified_at` timestamp, `_ingested_at` timestamp.
-    DataError where there is no file at all, or a file does not have the columns of the others.
+    parse, or the JSON of a row that does not fit), `_source_file` string, `_source_modified_at` timestamp,
+    `_ingested_at` timestamp, and `_rescued_data` string where the source asks for it. The outcome's reason tells of
+    columns that came or were missing. DataError where there is no file at all, or the files cannot be read.
     """
     started = time.monotonic()
     lakehouse = engine.lakehouse
     settings = lakehouse.settings
     source = settings.pipeline.sources[name]
     table = Table("bronze", name)
-    path = settings.raw_files(source.path)
     before = lakehouse.latest(table)
-    schema = _raw_schema(lakehouse, source, table, path, exists=before is not None)
-    reader = lakehouse.spark.readStream.option("maxFileAge", NEVER_TOO_OLD)
-    stream = _raw_rows(reader, source, schema, _as_pattern(path), now)
-
-    write = lakehouse.batch_writer(
-        table,
-        {"run": engine.run, "source": source.path},
-        f"lakeloop-bronze-{name}",
-        **{"delta.appendOnly": "true", "delta.dataSkippingNumIndexedCols": "0"},
-    )
-    query = (
-        stream.writeStream.foreachBatch(write)
-        .option("checkpointLocation", checkpoint(settings, name))
-        .queryName(f"bronze {name}")
-        .trigger(availableNow=True)
-        .start()
-    )
     try:
+        query = (
+            _stream(lakehouse, source, _location(settings, source))
+            .writeStream.foreachBatch(_batch_writer(settings, name, engine.run, now))
+            .option("checkpointLocation", checkpoint(settings, name))
+            .queryName(f"bronze {name}")
+            .trigger(availableNow=True)
+            .start()
+        )
         query.awaitTermination()
-    except StreamingQueryException as error:
-        raise _reading_error(name, path, error) from error
+    except (AnalysisException, StreamingQueryException) as error:
+        raise _reading_error(name, _location(settings, source), error) from error
     after = lakehouse.latest(table)
     if after is None:
-        raise DataError(f"sources.{name}: the files at {path} hold no row.")
+        raise _no_row(lakehouse, name)
     engine.forget(table)
     seconds = time.monotonic() - started
     if before is not None and after.version == before.version:
         return Outcome(table, "unchanged", after.version, seconds=seconds)
-    rows = changed_rows(after)
-    return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds)
+    known = before.version if before else -1
+    commits = [after] if after.version == known + 1 else lakehouse.commits_after(table, known)
+    notes = [str((commit.progress or {}).get("columns", "")) for commit in reversed(commits)]
+    rows = sum(changed_rows(commit) for commit in commits)
+    reason = "; ".join(dict.fromkeys(note for note in notes if note))
+    return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds, reason)
 
 
 def checkpoint(settings: Settings, name: str) -> str:
@@ -91,76 +97,247 @@ def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     DataError where there is no file.
     """
     source = lakehouse.settings.pipeline.sources[name]
-    path = lakehouse.settings.raw_files(source.path)
-    schema = _raw_schema(lakehouse, source, Table("bronze", name), path, exists=False)
-    return _raw_rows(lakehouse.spark.read, source, schema, path, now)
+    path = _location(lakehouse.settings, source)
+    if source.format == "delta":
+        try:
+            found = lakehouse.given(path)
+        except AnalysisException as error:
+            raise _no_file(name, source, path) from error
+        groups: Sequence[Group] = [_of_table(found, [], now)]
+    else:
+        try:
+            files = lakehouse.spark.read.format("binaryFile").options(**source.options).load(path)
+        except AnalysisException as error:
+            if (error.getCondition() or "").startswith("PATH_NOT_FOUND"):
+                raise _no_file(name, source, path) from error
+            raise
+        there = _files(files, source, path)
+        if there is None:
+            raise _no_file(name, source, path)
+        groups = _told(name, lambda: there.groups([]))
+    return conformed(groups, [], source, now).rows
 
 
-def _as_pattern(path: str) -> str:
-    """A stream takes folders and patterns; one file is a pattern that fits it alone."""
-    return f"{path[:-1]}[{path[-1]}]" if Path(path).is_file() else path
+def _location(settings: Settings, source: Source) -> str:
+    """Where the source's files are, or the name of a Delta table."""
+    named = source.format == "delta" and TABLE_NAME.match(source.path)
+    return source.path if named else settings.raw_files(source.path)
 
 
-def _raw_schema(lakehouse: Lakehouse, source: Source, table: Table, path: str, exists: bool) -> T.StructType:
-    """The columns of the files: what bronze has, or at first what the files say."""
-    if exists:
-        fields = [field for field in lakehouse.read(table).schema if field.name not in METADATA[1:]]
-        named = [T.StructField(field.metadata.get(RAW_NAME, field.name), field.dataType) for field in fields]
-        return T.StructType(named)
-    reader = lakehouse.spark.read.format(source.format).options(**_options(source))
-    if source.format == "json":
-        reader = reader.option("primitivesAsString", "true")
-    try:
-        schema = reader.load(path).schema
-    except AnalysisException as error:
-        if (error.getCondition() or "").startswith(("PATH_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA")):
-            raise DataError(
-                f"sources.{table.name}.path: there is no {source.format} file at {path}. Put raw files there, or "
-                "correct the path (it is taken below the environment's landing root)."
-            ) from error
-        raise
-    fields = [field for field in schema if field.name != CORRUPT]
-    if source.format == "parquet":
-        return T.StructType(fields)
-    return T.StructType([*fields, T.StructField(CORRUPT, T.StringType())])
+def _stream(lakehouse: Lakehouse, source: Source, path: str) -> DataFrame:
+    """The new files (`path`, `length`), or of a Delta table its new rows with the file that each is in."""
+    if source.format == "delta":
+        rows = lakehouse.given(path, stream=True, **source.options)
+        return rows.withColumn(FILE, F.input_file_name())
+    reader = lakehouse.spark.readStream.format("binaryFile").schema(_LISTING).option("maxFileAge", NEVER_TOO_OLD)
+    return reader.options(**source.options).load(path).select("path", "length")
 
 
-def _options(source: Source) -> dict[str, Any]:
-    return {**_TEXT_DEFAULTS.get(source.format, {}), **source.options}
+def _batch_writer(settings: Settings, name: str, run: str, now: datetime) -> Callable[[DataFrame, int], None]:
+    """A function for foreachBatch: reads a batch's files and adds their rows, each batch once, in one commit.
+
+    It holds settings alone, for Spark Connect runs it on the server.
+    """
+    source = settings.pipeline.sources[name]
+    table = Table("bronze", name)
+    path = _location(settings, source)
+
+    def write(batch: DataFrame, number: int) -> None:
+        lakehouse = Lakehouse(batch.sparkSession, settings)
+        known = _known(lakehouse, table)
+
+        def add(groups: Sequence[Group]) -> None:
+            new = conformed(groups, known, source, now)
+            if known and new.added and source.schema_evolution == "fail_on_new_columns":
+                raise DataError(
+                    f"sources.{name}: new files have columns that bronze.{name} does not have: {', '.join(new.added)}. "
+                    "Nothing was written. Set schema_evolution to add_new_columns, rescue or none, or mend the files."
+                )
+            lakehouse.batch_writer(
+                table,
+                {"run": run, "source": source.path, "columns": new.note(bool(known))},
+                f"lakeloop-bronze-{name}",
+                **{"delta.appendOnly": "true", "delta.dataSkippingNumIndexedCols": "0", "mergeSchema": "true"},
+            )(new.rows, number)
+
+        if source.format == "delta":
+            add([_of_table(batch, known, now)])
+            return
+        files = _files(batch, source, path)
+        if files is None:
+            return
+        infer = source.schema_evolution != "none"
+        try:
+            add(_told(name, lambda: files.groups(known, trusting=True, infer=infer)))
+        except DataError:
+            raise
+        except Exception:
+            # Nothing was committed. If the files' headers differ, that was why; to look at them first would take a pass
+            # over all files, which almost always have the same.
+            groups = _told(name, lambda: files.groups(known, infer=infer)) if source.format == "csv" else []
+            if len(groups) < 2:
+                raise
+            add(groups)
+
+    return write
 
 
-def _raw_rows(
-    reader: DataFrameReader | DataStreamReader, source: Source, schema: T.StructType, path: str, now: datetime
+def _known(lakehouse: Lakehouse, table: Table) -> list[T.StructField]:
+    """The raw columns that bronze has; none where it is not there yet."""
+    if lakehouse.latest(table) is None:
+        return []
+    return raw_fields(lakehouse.read(table).schema)
+
+
+def _files(listing: DataFrame, source: Source, path: str) -> RawFiles | None:
+    """The files of a listing (`path`, `length`) that are not empty, or None."""
+    found = listing.filter("length > 0").select("path", "length").orderBy("path").collect()
+    if not found:
+        return None
+    paths = [row["path"] for row in found]
+    largest = max(found, key=lambda row: row["length"])["path"]
+    base = None if re.search(r"[*?\[{]", path) or any(_same(path, one) for one in paths) else path
+    return RawFiles(listing.sparkSession, source, paths, largest, base)
+
+
+def _same(path: str, other: str) -> bool:
+    def plain(text: str) -> str:
+        return re.sub(r"^file:/*", "/", text).rstrip("/")
+
+    return plain(path) == plain(other)
+
+
+def _of_table(rows: DataFrame, known: Sequence[T.StructField], now: datetime) -> Group:
+    """The rows of a Delta table. It says of no row when it was written: what arrives later is newer."""
+    given = [field for field in rows.schema if field.name != FILE]
+    named = assign(given, known)
+    file = F.col(FILE) if FILE in rows.columns else F.input_file_name().alias(FILE)
+    columns = [F.col(quoted(field.name)) for field in given]
+    corrupt = F.lit(None).cast("string").alias(CORRUPT)
+    rows = rows.select(*columns, corrupt, file, F.lit(now).cast("timestamp").alias(MODIFIED))
+    return Group(rows, [RawColumn(field.name, column) for field, column in zip(given, named, strict=True)])
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """Raw rows with the columns of bronze: ``added`` are new to it, ``missing`` are not in all of the files."""
+
+    rows: DataFrame
+    added: Sequence[str]
+    missing: Sequence[str]
+
+    def note(self, exists: bool) -> str:
+        """What a user should know of the columns."""
+        added = f"new columns: {', '.join(self.added)}" if exists and self.added else ""
+        missing = f"columns that files lack: {', '.join(self.missing)}" if self.missing else ""
+        return "; ".join(part for part in (added, missing) if part)
+
+
+def conformed(groups: Sequence[Group], known: Sequence[T.StructField], source: Source, now: datetime) -> Conformed:
+    """The groups' rows together, with the raw columns of bronze (``known``) and, as the source's `schema_evolution`
+    says, those that are new; then `_corrupt_record`, `_source_file`, `_source_modified_at`, `_ingested_at`.
+
+    A value that does not fit its column's type is null, and the row's JSON is in `_corrupt_record`.
+    """
+    adding = source.schema_evolution == "add_new_columns" or not known
+    fields = {field.name: field for field in known}
+    added: dict[str, T.StructField] = {}
+    for group in groups:
+        for column in group.columns:
+            if column.field.name not in fields:
+                added.setdefault(column.field.name, column.field)
+            elif adding:
+                fields[column.field.name] = column.field
+    target = [*fields.values(), *(added.values() if adding else ())]
+    missing = {field.name for group in groups for field in target} - set.intersection(
+        *[{column.field.name for column in group.columns} for group in groups]
+    )
+    rescuing = source.schema_evolution == "rescue"
+    frames = [_conformed(group, target, added, rescuing, now) for group in groups]
+    return Conformed(reduce(DataFrame.unionByName, frames), list(added), sorted(missing))
+
+
+def _conformed(
+    group: Group, target: Sequence[T.StructField], added: Mapping[str, T.StructField], rescuing: bool, now: datetime
 ) -> DataFrame:
-    """The raw rows, with where they came from."""
-    reader = reader.format(source.format).schema(schema).options(**_options(source))
-    if source.format != "parquet":
-        reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
-    rows = reader.load(path)
-    columns = [
-        F.col(f"`{field.name}`").alias(_UNSAFE.sub("_", field.name), metadata={RAW_NAME: field.name})
-        for field in schema
-        if field.name != CORRUPT
-    ]
-    corrupt = F.col(CORRUPT) if CORRUPT in schema.fieldNames() else F.lit(None).cast("string").alias(CORRUPT)
-    return rows.select(
-        *columns,
-        corrupt,
-        F.col("_metadata.file_path").alias(FILE),
-        F.col("_metadata.file_modification_time").alias(MODIFIED),
+    given = {column.field.name: column.given for column in group.columns}
+    types = {field.name: field.dataType for field in group.rows.schema}
+    values: list[Column] = []
+    unfit: list[Column] = []
+    for field in target:
+        value = F.lit(None).cast(field.dataType)
+        if field.name in given:
+            raw = F.col(quoted(given[field.name]))
+            value = raw
+            if types[given[field.name]] != field.dataType:
+                value = _cast(raw, types[given[field.name]], field.dataType)
+                unfit.append(raw.isNotNull() & value.isNull())
+        values.append(value.alias(field.name, metadata={RAW_NAME: raw_name(field)}))
+    whole = F.to_json(F.struct(*[F.col(quoted(column)) for column in given.values()]))
+    broken = F.when(reduce(Column.__or__, unfit), whole) if unfit else F.lit(None).cast("string")
+    rescued = [F.col(quoted(column)).alias(name) for name, column in given.items() if name in added]
+    return group.rows.select(
+        *values,
+        F.coalesce(F.col(CORRUPT), broken).alias(CORRUPT),
+        FILE,
+        MODIFIED,
         F.lit(now).cast("timestamp").alias(INGESTED),
+        *([_rescued(rescued)] if rescuing else []),
     )
 
 
-def _reading_error(name: str, path: str, error: StreamingQueryException) -> DataError:
+def _rescued(columns: Sequence[Column]) -> Column:
+    """The columns that are not null as JSON, null where all are."""
+    if not columns:
+        return F.lit(None).cast("string").alias(RESCUED)
+    json = F.to_json(F.struct(*columns))
+    return F.when(json != "{}", json).alias(RESCUED)
+
+
+def _cast(value: Column, given: T.DataType, wanted: T.DataType) -> Column:
+    """A safe cast; between nested values and others there is none."""
+    nested = (T.StructType, T.ArrayType, T.MapType)
+    if isinstance(wanted, nested) or (isinstance(given, nested) and not isinstance(wanted, T.StringType)):
+        return F.lit(None).cast(wanted)
+    return value.try_cast(wanted)
+
+
+def _told(name: str, groups: Callable[[], Sequence[Group]]) -> Sequence[Group]:
+    """What a source's files are; what is wrong with them is said with the source's name."""
+    try:
+        return groups()
+    except DataError as error:
+        raise DataError(f"sources.{name}: {error}") from error
+
+
+def _no_file(name: str, source: Source, path: str) -> DataError:
+    return DataError(
+        f"sources.{name}.path: there is no {source.format} file at {path}. Put raw files there, or "
+        "correct the path (it is taken below the environment's landing root)."
+    )
+
+
+def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
+    """Why there is no table after a run: no file, or none with a row."""
+    source = lakehouse.settings.pipeline.sources[name]
+    path = _location(lakehouse.settings, source)
+    try:
+        read(lakehouse, name, datetime.now())
+    except DataError as error:
+        return error
+    return DataError(f"sources.{name}: the files at {path} hold no row.")
+
+
+def _reading_error(name: str, path: str, error: Exception) -> DataError:
     """The few lines of a streaming error that a user can act on."""
     text = str(error)
-    match = re.search(r"CSV header does not conform to the schema\.\s*(.*?CSV file: \S+)", text, re.DOTALL)
-    if match:
-        detail = " ".join(match.group(1).split())
+    own = re.search(r"lakeloop\.errors\.DataError: (.*)", text)
+    if own:
+        return DataError(own.group(1).strip())
+    if "[PATH_NOT_FOUND]" in text or "[DELTA_TABLE_NOT_FOUND]" in text or "[DELTA_SCHEMA_NOT_SET]" in text:
         return DataError(
-            f"sources.{name}: a file has other columns than bronze.{name} ({detail}). Give these files a source of "
-            "their own, or bring the columns into the order of the first files. Nothing of this batch was written."
+            f"sources.{name}.path: there is nothing at {path}. Put raw files there, or correct the path (it is taken "
+            "below the environment's landing root)."
         )
     cause = re.search(r"Caused by: [\w.$]+: (.*)", text) or re.search(r"^(.*)$", text, re.MULTILINE)
     return DataError(f"sources.{name}: reading {path} failed: {cause.group(1) if cause else text[:300]}")

@@ -16,10 +16,11 @@ from pyspark.sql import types as T
 from lakeloop import bronze, gold, silver
 from lakeloop.config import Settings, sql
 from lakeloop.config.loading import PIPELINE_FILE, nearest
-from lakeloop.config.models import BARE_TYPE, FeatureGroup, Source
+from lakeloop.config.models import BARE_TYPE, ROW_HASH, ROW_NUMBER, FeatureGroup, Source
 from lakeloop.config.references import gold_order, spine_key
 from lakeloop.errors import ConfigurationError, DataError, Problem
 from lakeloop.modelling import leaks
+from lakeloop.rawfiles import CORRUPT, METADATA, raw_fields
 from lakeloop.tables import Lakehouse, Table
 
 # What stands for an expression that is wrong, so that those which use it are not called wrong too.
@@ -88,7 +89,7 @@ class Check:
             self._problem(f"{where}.path", source.path, str(error))
             return
         self.tables[f"bronze.{name}"] = raw
-        given = [column for column in raw.columns if column not in bronze.METADATA]
+        given = [field.name for field in raw_fields(raw.schema)]
         columns: dict[str, str] = {}
         # Casts come first, whatever their place; then each expression sees those above it.
         for column, text in source.columns.items():
@@ -106,13 +107,14 @@ class Check:
         typed = silver.typed(raw, _with(source, columns))
         for rule, spec in source.expect.items():
             self._condition(f"{where}.expect.{rule}", spec.rule, typed)
-        there = [*(source.columns or given), *bronze.METADATA]
+        there = [*(source.columns or given), *METADATA]
         for key, names in (("key", source.key), ("latest_by", source.latest_by)):
             self._present(f"{where}.{key}", names, there)
         if all(column in there for column in source.key):
             self.tables[f"silver.{name}"] = typed.select(
                 *[F.col(f"`{column}`") for column in source.columns or given],
-                *[F.col(column) for column in bronze.METADATA if column != bronze.CORRUPT],
+                *[F.col(column) for column in METADATA if column != CORRUPT],
+                *[F.lit(0).alias(column) for column in (ROW_HASH, *([] if source.key else [ROW_NUMBER]))],
             )
 
     def _gold(self, name: str) -> None:

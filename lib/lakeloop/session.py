@@ -77,6 +77,8 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Else files in windows-1252 and the like cannot be read.
+        "spark.sql.legacy.javaCharsets": "true",
         **settings.environment.spark,
     }
     wanted["spark.driver.extraJavaOptions"] = f"{options} {wanted.get('spark.driver.extraJavaOptions', '')}".strip()

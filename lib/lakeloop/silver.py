@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
-from lakeloop.bronze import CORRUPT, FILE, INGESTED, METADATA, MODIFIED
 from lakeloop.config import Settings
-from lakeloop.config.models import BARE_TYPE, Source
+from lakeloop.config.models import BARE_TYPE, ROW_HASH, ROW_NUMBER, Source
 from lakeloop.derive import Appended, ByKey, Derivation, Engine, Rows
 from lakeloop.errors import DataError
 from lakeloop.quality import FAILED, Expectations, counts
+from lakeloop.rawfiles import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCUED, quoted, raw_fields, raw_name
 from lakeloop.tables import Table
 
-ROW_HASH = "_row_hash"
 RAW = "_raw_"
 WHOLE = ("tinyint", "smallint", "int", "integer", "bigint", "long")
 
@@ -26,7 +25,8 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
     """quarantine.<name> and silver.<name>, both from bronze.<name>.
 
     silver: the configured columns, then `_source_file`, `_source_modified_at`, `_ingested_at` and `_row_hash` bigint,
-    which settles ties between versions of a key. quarantine: the raw columns of bronze and `_failed_rules`.
+    which settles ties between versions of a key; without a key also `_row_number` int, see `latest`. quarantine: the
+    raw columns of bronze and `_failed_rules`.
     """
     source = settings.pipeline.sources[name]
     bronze = Table("bronze", name)
@@ -37,15 +37,23 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
             (bronze,),
             _over(bronze, quarantined, source),
             Appended(),
-            settings.fingerprint("quarantine", source.missing, source.columns, source.key, source.expect_plain()),
+            settings.fingerprint(
+                "quarantine", source.missing, source.missing_in, source.columns, source.key, source.expect_plain()
+            ),
         ),
         Derivation(
             Table("silver", name),
             (bronze,),
             _over(bronze, latest, source),
-            ByKey(tuple(source.key), tuple(dict.fromkeys(order))),
+            ByKey(tuple(source.identity()), tuple(dict.fromkeys(order))),
             settings.fingerprint(
-                "silver", source.missing, source.columns, source.key, source.latest_by, source.expect_plain()
+                "silver",
+                source.missing,
+                source.missing_in,
+                source.columns,
+                source.key,
+                source.latest_by,
+                source.expect_plain(),
             ),
         ),
     ]
@@ -61,13 +69,17 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`).
 
     Texts are trimmed and those that stand for a missing value are null; bare types are safe casts, all made before
-    the expressions; an expression sees the casts and the expressions above it.
+    the expressions; an expression sees the casts and the expressions above it. Where the files' name of a column is
+    not bronze's, it has both.
     """
-    raw = [field for field in bronze.schema if field.name not in METADATA]
+    raw = raw_fields(bronze.schema)
+    taken = {field.name.lower() for field in raw} | {*METADATA, RESCUED}
+    renamed = [field for field in raw if raw_name(field).lower() not in taken]
     rows = bronze.select(
-        *[F.col(f"`{field.name}`").alias(RAW + field.name) for field in raw],
-        *METADATA,
-        *[_present(field, source.missing).alias(field.name) for field in raw],
+        *[F.col(quoted(field.name)).alias(RAW + field.name) for field in raw],
+        *_metadata(bronze),
+        *[_present(field, source).alias(field.name) for field in raw],
+        *[_present(field, source).alias(raw_name(field)) for field in renamed],
     )
     casts = {column: _cast(column, type_) for column, type_ in source.columns.items() if BARE_TYPE.match(type_)}
     rows = rows.withColumns(casts) if casts else rows
@@ -89,7 +101,7 @@ def _computed(rows: DataFrame, column: str, source: Source) -> Column:
     return found
 
 
-def _cast(column: str, type_: str) -> F.Column:  # type: ignore[name-defined]
+def _cast(column: str, type_: str) -> Column:
     """A safe cast; a whole number may be written as 59.0, as many tools do where a column has missing values."""
     given = F.col(f"`{column}`")
     cast = given.try_cast(type_)
@@ -99,27 +111,49 @@ def _cast(column: str, type_: str) -> F.Column:  # type: ignore[name-defined]
     return F.coalesce(cast, F.when(number == F.floor(number), number.try_cast(type_)))
 
 
-def _present(field: T.StructField, missing: list[str]) -> F.Column:  # type: ignore[name-defined]
-    column = F.col(f"`{field.name}`")
-    if not isinstance(field.dataType, T.StringType):
+def _present(field: T.StructField, source: Source, name: str = "") -> Column:
+    """A raw column (``name``, where it is not the field's), null where it has a value that stands for a missing one."""
+    column = F.col(quoted(name or field.name))
+    spelt = [text for key, texts in source.missing_in.items() if key in (field.name, raw_name(field)) for text in texts]
+    missing = list(dict.fromkeys([*source.missing, *spelt]))
+    if isinstance(field.dataType, T.StringType):
+        trimmed = F.trim(column)
+        return F.when(~trimmed.isin("", *missing), trimmed)
+    if not missing or not isinstance(field.dataType, T.NumericType):
         return column
-    trimmed = F.trim(column)
-    return F.when(~trimmed.isin("", *missing), trimmed)
+    values = [F.lit(text).try_cast(field.dataType) for text in missing]
+    return F.when(~F.coalesce(column.isin(*values), F.lit(False)), column)
+
+
+def _metadata(bronze: DataFrame) -> list[str]:
+    return [*METADATA, *([RESCUED] if RESCUED in bronze.columns else [])]
 
 
 def expectations(bronze: DataFrame, source: Source) -> Expectations:
     """The source's rules and those that hold without saying: lines parse, casts succeed, keys are complete."""
     automatic = {"record_parses": F.col(CORRUPT).isNull()}
-    for field in bronze.schema:
+    for field in raw_fields(bronze.schema):
         type_ = source.columns.get(field.name, "")
-        if BARE_TYPE.match(type_) and field.name not in METADATA:
-            given = _present(T.StructField(RAW + field.name, field.dataType), source.missing)
+        if BARE_TYPE.match(type_):
+            given = _present(field, source, RAW + field.name)
             automatic[f"{field.name}_is_{type_.split('(')[0].lower()}"] = (
                 given.isNull() | F.col(f"`{field.name}`").isNotNull()
             )
     for column in source.key:
         automatic[f"{column}_is_present"] = F.col(f"`{column}`").isNotNull()
     return Expectations(source.expect, automatic)
+
+
+def row_hash(raw: Sequence[T.StructField], prefix: str = "") -> Column:
+    """A hash of the columns ``raw`` (named ``prefix`` + name) of a row, bigint.
+
+    A column that is null leaves no trace in it, name or value: a column that files get later changes no hash of the
+    rows before it, and which of two columns is null does make a difference. It is made of one JSON text, for a hash of
+    many columns is more code than Java compiles.
+    """
+    columns = [F.col(quoted(prefix + name)).alias(name) for name in sorted(field.name for field in raw)]
+    exact = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+    return F.xxhash64(F.to_json(F.struct(*columns), exact))
 
 
 def judged(bronze: DataFrame, source: Source) -> DataFrame:
@@ -131,30 +165,40 @@ def latest(bronze: DataFrame, source: Source) -> DataFrame:
     """The silver rows of some bronze rows: those that stay, the greatest by `latest_by` of each key."""
     rows = kept(bronze, source)
     order = [F.col(column).desc_nulls_last() for column in (*source.latest_by, MODIFIED, FILE, ROW_HASH)]
-    newest = Window.partitionBy(*source.key).orderBy(*order)
+    newest = Window.partitionBy(*source.identity()).orderBy(*order)
     return rows.withColumn("_rank", F.row_number().over(newest)).filter("_rank = 1").drop("_rank")
 
 
 def kept(bronze: DataFrame, source: Source) -> DataFrame:
-    """The bronze rows that stay, as silver has them, all versions of a key."""
+    """The bronze rows that stay, as silver has them, all versions of a key.
+
+    Without a key, rows of equal content are numbered within their file (`_row_number`), and content and number are
+    the key: what a later file brings again is the same row, and no other file has to be looked at to know that.
+    """
     rules = expectations(bronze, source)
-    columns = list(source.columns) or [column for column in bronze.columns if column not in METADATA]
+    raw = raw_fields(bronze.schema)
+    columns = list(source.columns) or [field.name for field in raw]
     rows = judged(bronze, source).filter(rules.kept())
-    return rows.select(
-        *[f"`{column}`" for column in columns],
+    rows = rows.select(
+        *[quoted(column) for column in columns],
         FILE,
         MODIFIED,
         INGESTED,
-        F.xxhash64(*[f"`{column}`" for column in columns]).alias(ROW_HASH),
+        row_hash(raw, RAW).alias(ROW_HASH),
     )
+    if source.key:
+        return rows
+    # The windows of `_row_number` and of the newest version can do with this one exchange.
+    within = Window.partitionBy(ROW_HASH, FILE).orderBy(ROW_HASH)
+    return rows.repartition(ROW_HASH).withColumn(ROW_NUMBER, F.row_number().over(within))
 
 
 def quarantined(bronze: DataFrame, source: Source) -> DataFrame:
     """The bronze rows that break a rule, with their raw values and the names of all rules that they break."""
     rules = expectations(bronze, source)
-    raw = [column for column in bronze.columns if column not in METADATA]
     rows = judged(bronze, source).filter(rules.quarantined())
-    return rows.select(*[F.col(f"`{RAW}{column}`").alias(column) for column in raw], *METADATA, FAILED)
+    raw = [F.col(quoted(RAW + field.name)).alias(field.name) for field in raw_fields(bronze.schema)]
+    return rows.select(*raw, *_metadata(bronze), FAILED)
 
 
 def stop_at_failing_rules(engine: Engine, name: str) -> None:

@@ -6,6 +6,7 @@ Works on classic Spark and on Spark Connect: no DeltaTable, no sparkContext, SQL
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ _NO_TABLE = (
     "PATH_NOT_FOUND",
     "SCHEMA_NOT_FOUND",
 )
+
+
+# A table has a dot in its name; a folder is absolute here.
+TABLE_NAME = re.compile(r"^\w+(\.\w+){1,2}$")
 
 
 class Table(NamedTuple):
@@ -137,6 +142,13 @@ class Lakehouse:
             return reader.load(self.location(table))
         return reader.table(self.identifier(table))
 
+    def given(self, location: str, stream: bool = False, **options: object) -> DataFrame:
+        """A Delta table of someone else, by its folder, its URI or its name (schema.table): its rows, or as a stream
+        those that are new."""
+        reader = self.spark.readStream if stream else self.spark.read
+        reader = reader.format("delta").options(**options)  # type: ignore[assignment,arg-type]
+        return reader.table(location) if TABLE_NAME.match(location) else reader.load(location)
+
     def changes(self, table: Table, after: int, upto: int) -> DataFrame:
         """The change data feed from the version behind ``after`` to ``upto``: the table's columns, `_change_type`
         (insert, delete, update_preimage, update_postimage), `_commit_version`, `_commit_timestamp`."""
@@ -158,8 +170,9 @@ class Lakehouse:
             writer.saveAsTable(self.identifier(table))
 
     def append(self, table: Table, rows: DataFrame, progress: Mapping[str, object]) -> None:
-        """Adds rows to a table that is there."""
-        writer = rows.write.format("delta").mode("append").option("userMetadata", _metadata(progress))
+        """Adds rows to a table that is there, and columns that it does not have."""
+        writer = rows.write.format("delta").mode("append").option("mergeSchema", "true")
+        writer = writer.option("userMetadata", _metadata(progress))
         if self.settings.environment.tables_are_paths:
             writer.save(self.location(table))
         else:
@@ -186,6 +199,7 @@ class Lakehouse:
     def replace_where(self, table: Table, rows: DataFrame, predicate: str, progress: Mapping[str, object]) -> None:
         """Replaces the rows for which ``predicate`` holds."""
         writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", predicate)
+        writer = writer.option("mergeSchema", "true")
         writer = writer.option("userMetadata", _metadata(progress))
         if self.settings.environment.tables_are_paths:
             writer.save(self.location(table))
@@ -215,10 +229,10 @@ class Lakehouse:
             new, old = (", ".join(f"{side}.`{column}`" for column in newest) for side in "st")
             update += f" AND struct({new}) > struct({old})"
         columns = [f"`{column}`" for column in rows.columns]
-        sets = ", ".join(f"t.{column} = s.{column}" for column in columns)
+        sets = ", ".join(f"{column} = s.{column}" for column in columns)
         inserts = ", ".join(f"s.{column}" for column in columns)
         statement = (
-            f"MERGE INTO {self.identifier(table)} t USING {view} s ON {match}"
+            f"MERGE WITH SCHEMA EVOLUTION INTO {self.identifier(table)} t USING {view} s ON {match}"
             f" WHEN MATCHED AND s._lakeloop_delete THEN DELETE{update} THEN UPDATE SET {sets}"
             f" WHEN NOT MATCHED AND NOT s._lakeloop_delete THEN INSERT ({', '.join(columns)}) VALUES ({inserts})"
         )

@@ -21,6 +21,7 @@ ROOMS = [
     {"tracking"},
     {"derive"},
     {"quality"},
+    {"rawfiles"},
     {"bronze"},
     {"silver"},
     {"gold"},

@@ -6,7 +6,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from conftest import MakeUseCase, UseCase
+from conftest import MakeUseCase, UseCase, tuples
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from lakeloop import silver
 from lakeloop.errors import DataError
@@ -36,6 +38,7 @@ SCHEMA = (
     "_source_modified_at timestamp, _ingested_at timestamp"
 )
 NOW = datetime(2024, 5, 1, tzinfo=timezone.utc)
+KEY = ["_row_hash", "_row_number"]
 
 
 def raw(*rows: Raw, modified: int = 1, corrupt: str | None = None) -> list[tuple[Any, ...]]:
@@ -140,6 +143,43 @@ def test_every_bronze_row_is_in_silver_superseded_quarantined_or_dropped(use_cas
     assert case.rows("silver.orders", "id", "total") == [(1, 2.0), (4, 1.0)]
     assert case.rows("quarantine.orders", "id") == [("2",), ("3",), ("6",), (None,)]
     assert (len(case.rows("bronze.orders")), superseded, dropped) == (10, 2, 2)
+
+
+def test_without_a_key_a_row_is_its_content_and_its_number_within_its_file(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS.replace("    key: id\n", ""))
+    source = case.settings.pipeline.sources["orders"]
+    files = [
+        raw(("1", "5", None), ("1", "5", None), ("2", None, "2024-01-01"), ("2", "x", None)),
+        # The same again, but for a row that is written in another way.
+        raw(("1", "5", None), ("1", "5.0", None), ("2", None, "2024-01-01"), modified=2),
+        raw(("1", "5", None), ("1", "5", None), ("1", "5", None), modified=3),
+    ]
+    bronze = case.spark.createDataFrame([row for file in files for row in file], SCHEMA)
+
+    found = silver.latest(bronze, source)
+
+    assert tuples(found.selectExpr("id", "total", "string(day)", "_row_number", "_source_file")) == [
+        (1, 5.0, None, 1, "file2.csv"),
+        (1, 5.0, None, 1, "file3.csv"),
+        (1, 5.0, None, 2, "file3.csv"),
+        (1, 5.0, None, 3, "file3.csv"),
+        (2, None, "2024-01-01", 1, "file2.csv"),
+    ]
+    # File by file the keys are the same, so that increments meet the rows that they replace.
+    alone = [tuples(silver.latest(case.spark.createDataFrame(file, SCHEMA), source).select(KEY)) for file in files]
+    assert {key for keys in alone for key in keys} == set(tuples(found.select(KEY)))
+    # A column that only later files have changes no row.
+    wider = bronze.withColumn("added", F.lit(None).cast("string"))
+    assert tuples(silver.latest(wider, source)) == tuples(found)
+
+
+def test_the_hash_of_a_row_tells_which_of_its_columns_is_null(spark: SparkSession) -> None:
+    rows = spark.createDataFrame(
+        [("x", None, None), (None, "x", None), (None, None, ("x", None)), (None, None, (None, "x"))],
+        "a string, b string, c struct<d: string, e: string>",
+    )
+
+    assert rows.select(silver.row_hash(rows.schema.fields)).distinct().count() == 4
 
 
 def test_columns_without_a_type_stay_as_they_came(use_case: MakeUseCase) -> None:

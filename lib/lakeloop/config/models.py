@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from lakeloop.config import intervals, sql
+from lakeloop.config import intervals, patterns, sql
 
 # How a silver column that a Python function computes is written among the expressions.
 PYTHON = "python:"
@@ -33,6 +33,10 @@ BARE_TYPE = re.compile(
     r"decimal(\(\s*\d+\s*(,\s*\d+\s*)?\))?)$",
     re.IGNORECASE,
 )
+
+
+# Silver's own columns: a hash of the raw row, and where there is no key, the how-manieth such row of its file it is.
+ROW_HASH, ROW_NUMBER = "_row_hash", "_row_number"
 
 
 def _name(value: str) -> str:
@@ -81,9 +85,35 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, (date, int, float)) else value
 
 
+def _values(value: object) -> object:
+    """A value or a list of them as texts, as files spell them."""
+    listed = value if isinstance(value, list) else [value]
+    for item in listed:
+        if isinstance(item, (bool, type(None))):
+            raise ValueError(
+                "texts and numbers; put a word that YAML reads as something else (no, yes, null) in quotes"
+            )
+    return [_text(item) for item in listed]
+
+
+def _storable(value: dict[str, str]) -> dict[str, str]:
+    for name in value:
+        if re.search(r"[ ,;{}()\n\t=]", name):
+            raise ValueError(
+                f"names without spaces and without any of ,;{{}}()=, which Delta refuses, where there is '{name}'"
+            )
+    return value
+
+
+def _pattern(value: str) -> str:
+    patterns.numbered(value)
+    return value
+
+
 Held = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float)]
 Name = Annotated[str, AfterValidator(_name)]
 Interval = Annotated[str, AfterValidator(_interval)]
+Values = Annotated[list[str], BeforeValidator(_values, json_schema_input_type=str | float | list[str | float])]
 Names = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 
 
@@ -121,22 +151,59 @@ class Source(Section):
         description="Files, folder or pattern: below the environment's landing root, or absolute, or a URI.",
         examples=["flights/*.csv"],
     )
-    format: Literal["csv", "json", "parquet"] = Field("csv", description="The files' format.", examples=["json"])
-    options: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="Spark's own options of that format.", examples=["{sep: ';', header: false}"]
+    format: Literal["csv", "json", "parquet", "delta", "text"] = Field(
+        "csv",
+        description="The files' format. Delta: a table that rows are only added to, by its folder or as schema.table. "
+        "Text: lines, taken apart by `pattern`.",
+        examples=["json"],
     )
-    missing: Names = Field(
+    options: dict[str, str | int | float | bool] = Field(
+        default_factory=dict,
+        description="Spark's own options of that format.",
+        examples=["{sep: ';', encoding: latin-1}"],
+    )
+    names: Names = Field(
         default_factory=list,
-        description="Texts that stand for a missing value, beside the empty one.",
+        description="CSV without a header: the columns' names, in order. Without names they are _c0, _c1 ….",
+        examples=["[age, workclass, income]"],
+    )
+    pattern: Annotated[str, AfterValidator(_pattern)] | None = Field(
+        None,
+        description="Text: a regular expression for a whole line; each named group is a column. Other lines go to "
+        "quarantine.",
+        examples=[r"(?<host>\S+) - - \[(?<at>[^\]]+)\] (?<request>.*)"],
+    )
+    schema_evolution: Literal["add_new_columns", "rescue", "fail_on_new_columns", "none"] = Field(
+        "add_new_columns",
+        description="What becomes of columns that only later files have: they are added (null in earlier rows), kept "
+        "as JSON in `_rescued_data`, a reason to stop, or left out. A column that files lack is null.",
+        examples=["rescue"],
+    )
+    missing: Values = Field(
+        default_factory=list,
+        description="Values that stand for a missing one, in every column, beside the empty text.",
         examples=["[NA, '?']"],
     )
-    key: Names = Field(description="Silver columns that identify a row.", examples=["[flight_date, carrier, flight]"])
+    missing_in: dict[str, Values] = Field(
+        default_factory=dict,
+        description="More of them, by raw column.",
+        examples=["{age: [999], weight: [-1, unknown]}"],
+    )
+    key: Names = Field(
+        default_factory=list,
+        description="Silver columns that identify a row. None: its raw content does; equal rows of one file are rows "
+        "of their own, and what is delivered again adds none.",
+        examples=["[flight_date, carrier, flight]"],
+    )
     latest_by: Names = Field(
         default_factory=lambda: ["_source_modified_at", "_source_file"],
         description="Which version of a key wins: the greatest of these silver columns.",
         examples=["[updated_at]"],
     )
-    columns: dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=str | Computed)]] = Field(
+    columns: Annotated[
+        dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=str | Computed)]],
+        AfterValidator(_storable),
+    ] = Field(
         default_factory=dict,
         description="Silver columns, in order: a bare type (a safe cast of the raw column of that name) or an "
         "expression, which sees the casts and the expressions above it; or {python: module:function}. Empty: every "
@@ -155,6 +222,24 @@ class Source(Section):
     def function(self, column: str) -> Any | None:
         """The Python function that computes a column; None where an expression does."""
         return self._functions[column] if self.columns[column].startswith(PYTHON) else None
+
+    @model_validator(mode="after")
+    def _options_of_format(self) -> Source:
+        if self.names and self.format != "csv":
+            raise ValueError("'names' only with format: csv")
+        twice = {name for name in self.names if [other.lower() for other in self.names].count(name.lower()) > 1}
+        if twice:
+            raise ValueError(f"each column's name once, where a name comes twice: {min(twice, key=self.names.index)}")
+        if self.pattern is not None and self.format != "text":
+            raise ValueError("'pattern' only with format: text")
+        header = next((value for key, value in self.options.items() if key.lower() == "header"), False)
+        if self.names and str(header).lower() == "true":
+            raise ValueError("either 'names' or 'options.header: true', not both")
+        return self
+
+    def identity(self) -> list[str]:
+        """The silver columns that identify a row: the key, or the row's content and its number within its file."""
+        return list(self.key) or [ROW_HASH, ROW_NUMBER]
 
     def expect_plain(self) -> dict[str, Any]:
         """The expectations as plain data, for fingerprints."""

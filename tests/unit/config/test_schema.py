@@ -50,9 +50,9 @@ def test_the_schema_accepts_the_example_and_refuses_a_misspelt_key() -> None:
     validator = jsonschema.Draft202012Validator(schema)
     assert list(validator.iter_errors(flights())) == []
     wrong = flights()
-    wrong["sources"]["flights"]["kye"] = wrong["sources"]["flights"].pop("key")
+    wrong["sources"]["flights"]["pth"] = wrong["sources"]["flights"].pop("path")
     told = " ".join(error.message for error in validator.iter_errors(wrong))
-    assert "'kye'" in told and "'key' is a required property" in told
+    assert "'pth'" in told and "'path' is a required property" in told
 
 
 @pytest.mark.parametrize("env", ["local", "dev", "staging", "prod"])

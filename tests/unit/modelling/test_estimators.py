@@ -13,7 +13,7 @@ from lakeloop.config.models import ALGORITHMS, Model
 from lakeloop.modelling.estimators import MOST_CATEGORIES, NAIVE, make, search_space
 from lakeloop.modelling.predictor import Predictor, prepared
 
-NUMERIC, CATEGORICAL = ["size", "empty"], ["colour", "void"]
+NUMERIC, CATEGORICAL = ["size", "empty", "always"], ["colour", "void", "same"]
 SMALL: dict[str, dict[str, Any]] = {
     "lightgbm": {"n_estimators": 5, "min_child_samples": 2},
     "xgboost": {"n_estimators": 5},
@@ -34,6 +34,8 @@ TRAINING = pd.DataFrame(
         "empty": [None] * 60,
         "colour": [None if i % 7 == 0 else "red" if i % 2 else "blue" for i in range(60)],
         "void": pd.Series([None] * 60, dtype=object),
+        "always": [7.0] * 60,
+        "same": ["x"] * 60,
     }
 )
 # Colours that the training did not have, and missing values in each column.
@@ -43,6 +45,8 @@ NEW = pd.DataFrame(
         "void": ["something", None, None],
         "size": [1.0, None, 59.0],
         "empty": [None, 3.0, None],
+        "always": [7.0, 8.0, None],
+        "same": ["x", "y", None],
         "unused": [1, 2, 3],
     }
 )
@@ -103,7 +107,10 @@ def test_the_naive_model_says_the_same_of_every_row(task: str, expected: Any) ->
 
 def test_the_order_of_the_columns_and_other_columns_do_not_matter() -> None:
     predictor = _fitted("binary", "lightgbm")
-    assert predictor.scores(NEW).tolist() == predictor.scores(NEW[["void", "empty", "size", "colour"]]).tolist()
+    assert (
+        predictor.scores(NEW).tolist()
+        == predictor.scores(NEW[["void", "same", "empty", "always", "size", "colour"]]).tolist()
+    )
 
 
 def test_rows_keep_their_order_whatever_their_index() -> None:
