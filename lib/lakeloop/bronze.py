@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
+from pathlib import Path
 
 from pyspark.errors import AnalysisException, StreamingQueryException
 from pyspark.sql import Column, DataFrame
@@ -130,7 +131,12 @@ def _stream(lakehouse: Lakehouse, source: Source, path: str) -> DataFrame:
         rows = lakehouse.given(path, stream=True, **source.options)
         return rows.withColumn(FILE, F.input_file_name())
     reader = lakehouse.spark.readStream.format("binaryFile").schema(_LISTING).option("maxFileAge", NEVER_TOO_OLD)
-    return reader.options(**source.options).load(path).select("path", "length")
+    return reader.options(**source.options).load(_as_pattern(path)).select("path", "length")
+
+
+def _as_pattern(path: str) -> str:
+    """A stream takes folders and patterns; one file is a pattern that fits it alone."""
+    return f"{path[:-1]}[{path[-1]}]" if Path(path).is_file() else path
 
 
 def _batch_writer(settings: Settings, name: str, run: str, now: datetime) -> Callable[[DataFrame, int], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -54,7 +55,7 @@ def day_of(row: Row) -> int:
 @pytest.fixture(scope="module")
 def drifts(spark: SparkSession) -> DataFrame:
     training = spark.createDataFrame(TRAINING, COLUMNS)
-    bins = cut(training, ["x"], ["shop"])
+    bins = cut(pd.DataFrame(TRAINING, columns=["at", "x", "shop"]), ["x"], ["shop"])
     # A column that the training set did not have.
     cuts = {**bins, "late": bins["x"]}
     baseline = Plan(["x"], ["shop"], bins, None, "1 day", [], BASELINE, "7", "binary")
