@@ -116,6 +116,8 @@ def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
         if there is None:
             raise _no_file(name, source, path)
         groups = _told(name, lambda: there.groups([]))
+    if not groups:
+        raise DataError(f"sources.{name}: the files at {path} hold no row.")
     return conformed(groups, [], source, now).rows
 
 
@@ -153,6 +155,8 @@ def _batch_writer(settings: Settings, name: str, run: str, now: datetime) -> Cal
         known = _known(lakehouse, table)
 
         def add(groups: Sequence[Group]) -> None:
+            if not groups:
+                return
             new = conformed(groups, known, source, now)
             if known and new.added and source.schema_evolution == "fail_on_new_columns":
                 raise DataError(

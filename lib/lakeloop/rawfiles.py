@@ -73,16 +73,17 @@ class RawFiles:
 
     def _csv(self, known: Sequence[T.StructField], trusting: bool) -> Iterator[Group]:
         if not has_header(self.source):
-            names = self.source.names or [raw_name(field) for field in known] or self._header(self.largest)
-            if not self.source.names and not known:
-                names = [f"_c{position}" for position in range(len(names))]
+            names = self.source.names or [name for name in map(raw_name, known) if name not in self._folders()]
+            if not names:
+                names = [f"_c{position}" for position in range(len(self._header(self.largest)))]
             yield self._csv_group(self.paths, names, known, {"header": False})
             return
         if trusting or len(self.paths) == 1:
             header = self._header(self.largest)
-            unlike = {name.lower() for name in [*header, CORRUPT]}
+            unlike = {name.lower() for name in [*header, CORRUPT] if name}
             if len(self.paths) == 1:
-                yield self._csv_group(self.paths, header, known, {"header": True})
+                if header:
+                    yield self._csv_group(self.paths, header, known, {"header": True})
                 return
             if len(unlike) == len(header) + 1:
                 yield self._csv_group(self.paths, header, known, {"header": True, "enforceschema": False})
@@ -104,6 +105,10 @@ class RawFiles:
         named = assign([T.StructField(name, T.StringType()) for name in raw], known)
         columns = [RawColumn(name, field) for name, field in zip(given, named, strict=True)]
         return self._group(rows, columns, known)
+
+    def _folders(self) -> list[str]:
+        """The columns that the names of folders give: day of …/day=2024-05-01/…"""
+        return re.findall(r"([^/=]+)=[^/]*/", self.largest) if self.base is not None else []
 
     def _header(self, path: str) -> list[str]:
         """The first row of a CSV file, as texts."""
