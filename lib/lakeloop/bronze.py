@@ -46,6 +46,9 @@ __all__ = ["CORRUPT", "FILE", "INGESTED", "METADATA", "MODIFIED", "ingest", "rea
 _LISTING = "path string, modificationTime timestamp, length bigint, content binary"
 
 
+_PATTERN = re.compile(r"[*?\[{]")
+
+
 def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     """Adds the files that are new since the last run to bronze.<name>, in one commit or none.
 
@@ -132,6 +135,10 @@ def _stream(lakehouse: Lakehouse, source: Source, path: str) -> DataFrame:
     if source.format == "delta":
         rows = lakehouse.given(path, stream=True, **source.options)
         return rows.withColumn(FILE, F.input_file_name())
+    folder, _, last = path.rpartition("/")
+    if "." in last and not _PATTERN.search(path):
+        # One file, it seems. A stream takes a plain path for a folder; a pattern may be a file too.
+        path = f"{folder}/{last[:-1]}[{last[-1]}]"
     reader = lakehouse.spark.readStream.format("binaryFile").schema(_LISTING).option("maxFileAge", NEVER_TOO_OLD)
     return reader.options(**source.options).load(_as_pattern(path)).select("path", "length")
 
@@ -206,7 +213,7 @@ def _files(listing: DataFrame, source: Source, path: str) -> RawFiles | None:
         return None
     paths = [row["path"] for row in found]
     largest = max(found, key=lambda row: row["length"])["path"]
-    base = None if re.search(r"[*?\[{]", path) or any(_same(path, one) for one in paths) else path
+    base = None if _PATTERN.search(path) or any(_same(path, one) for one in paths) else path
     return RawFiles(listing.sparkSession, source, paths, largest, base)
 
 
@@ -341,13 +348,13 @@ def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
 def _reading_error(name: str, path: str, error: Exception) -> DataError:
     """The few lines of a streaming error that a user can act on."""
     text = str(error)
-    own = re.search(r"lakeloop\.errors\.DataError: (.*)", text)
+    own = re.findall(r"lakeloop\.errors\.DataError: (.*)", text)
     if own:
-        return DataError(own.group(1).strip())
+        return DataError(own[-1].strip())
     if "[PATH_NOT_FOUND]" in text or "[DELTA_TABLE_NOT_FOUND]" in text or "[DELTA_SCHEMA_NOT_SET]" in text:
         return DataError(
             f"sources.{name}.path: there is nothing at {path}. Put raw files there, or correct the path (it is taken "
             "below the environment's landing root)."
         )
-    cause = re.search(r"Caused by: [\w.$]+: (.*)", text) or re.search(r"^(.*)$", text, re.MULTILINE)
-    return DataError(f"sources.{name}: reading {path} failed: {cause.group(1) if cause else text[:300]}")
+    causes = re.findall(r"Caused by: [\w.$]+: (.*)", text) or re.findall(r"^\S+(?:Error|Exception): (.*)$", text, re.M)
+    return DataError(f"sources.{name}: reading {path} failed: {causes[0] if causes else text[:300]}")

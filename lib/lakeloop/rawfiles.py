@@ -215,6 +215,9 @@ class RawFiles:
     def _options(self) -> dict[str, Any]:
         """The source's options, their names in lower case, and what Spark would not do by itself."""
         options: dict[str, Any] = {key.lower(): value for key, value in self.source.options.items()} | _NO_GLOB
+        if self.source.format == "text":
+            # Its lines are decoded here, see `_text`.
+            options.pop("encoding", None)
         if self.source.format in ("csv", "json") and ("encoding" in options or "charset" in options):
             name = charset(str(options.pop("charset", "") or options["encoding"]))
             # Spark looks for the ends of lines byte by byte, but where it is told to take a file whole.

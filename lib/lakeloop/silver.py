@@ -66,7 +66,7 @@ def _over(
 
 
 def typed(bronze: DataFrame, source: Source) -> DataFrame:
-    """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`).
+    """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`), and `_row_hash`.
 
     Texts are trimmed and those that stand for a missing value are null; bare types are safe casts, all made before
     the expressions; an expression sees the casts and the expressions above it. Where the files' name of a column is
@@ -78,6 +78,7 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     rows = bronze.select(
         *[F.col(quoted(field.name)).alias(RAW + field.name) for field in raw],
         *_metadata(bronze),
+        row_hash(raw).alias(ROW_HASH),
         *[_present(field, source).alias(field.name) for field in raw],
         *[_present(field, source).alias(raw_name(field)) for field in renamed],
     )
@@ -144,14 +145,13 @@ def expectations(bronze: DataFrame, source: Source) -> Expectations:
     return Expectations(source.expect, automatic)
 
 
-def row_hash(raw: Sequence[T.StructField], prefix: str = "") -> Column:
-    """A hash of the columns ``raw`` (named ``prefix`` + name) of a row, bigint.
+def row_hash(raw: Sequence[T.StructField]) -> Column:
+    """A hash of the columns ``raw`` of a row, bigint.
 
     A column that is null leaves no trace in it, name or value: a column that files get later changes no hash of the
-    rows before it, and which of two columns is null does make a difference. It is made of one JSON text, for a hash of
-    many columns is more code than Java compiles.
+    rows before it, and which of two columns is null does make a difference.
     """
-    columns = [F.col(quoted(prefix + name)).alias(name) for name in sorted(field.name for field in raw)]
+    columns = [F.col(quoted(name)) for name in sorted(field.name for field in raw)]
     exact = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
     return F.xxhash64(F.to_json(F.struct(*columns), exact))
 
@@ -184,7 +184,7 @@ def kept(bronze: DataFrame, source: Source) -> DataFrame:
         FILE,
         MODIFIED,
         INGESTED,
-        row_hash(raw, RAW).alias(ROW_HASH),
+        ROW_HASH,
     )
     if source.key:
         return rows
