@@ -24,8 +24,6 @@ gold:
     key: [day, store]
     time: day
     increment_by: day
-features:
-  sold: {entity: store, from: gold.daily, time: day, lags: [7 days], windows: [28 days], measures: {mean: avg(sold)}}
 model:
   task: forecast
   spine: gold.daily
