@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -69,66 +69,51 @@ def drift(profiles: DataFrame, bins: Mapping[str, Bins], minimum_rows: int) -> D
     `rows` bigint is the smaller number of rows of the two sides: below ``minimum_rows``, or with nothing to compare
     with, the distances are null, which means unknown and never 'no drift'.
     """
-    windows = profiles.filter(F.col("log_type") == INPUT)
-    baseline = profiles.filter(F.col("log_type") == BASELINE)
-    pairs = _pairs(windows, baseline, None, BASELINE).unionByName(
-        _pairs(windows, windows, F.col("now.window.start") == F.col("ref.window.end"), CONSECUTIVE)
+    cells = _compared(profiles).select(
+        *[F.col(field.name).cast(field.dataType).alias(field.name) for field in KEYS], "_now", "_ref"
     )
-    non_null = _non_null_columns(profiles)
-    pairs = pairs.join(
-        non_null.alias("a"),
-        F.col("window").eqNullSafe(F.col("a.at"))
-        & F.col("slice_key").eqNullSafe(F.col("a.sk"))
-        & F.col("slice_value").eqNullSafe(F.col("a.sv")),
-        "left",
-    ).join(
-        non_null.alias("b"),
-        F.col("_cmp").eqNullSafe(F.col("b.at"))
-        & F.col("slice_key").eqNullSafe(F.col("b.sk"))
-        & F.col("slice_value").eqNullSafe(F.col("b.sv")),
-        "left",
-    )
-    delta = F.struct(
-        F.array_except("a.columns", "b.columns").alias("added"),
-        F.array_except("b.columns", "a.columns").alias("missing"),
-    )
-    pairs = pairs.withColumn("non_null_columns_delta", F.when(F.col("column_name") == TABLE_ROW, delta))
-    cells = pairs.select(*[F.col(field.name).cast(field.dataType).alias(field.name) for field in KEYS], "_now", "_ref")
     return cells.mapInPandas(_measure({name: item.as_dict() for name, item in bins.items()}, minimum_rows), SCHEMA)
 
 
-def _pairs(now: DataFrame, ref: DataFrame, when: Any, kind: str) -> DataFrame:
-    """Each profile row beside the one that it is compared with; rows without such a one stay, as unknown."""
-    now, ref = now.alias("now"), ref.alias("ref")
-    same = F.lit(True) if when is None else when
-    for column in ("slice_key", "slice_value", "column_name"):
-        same = same & F.col(f"now.{column}").eqNullSafe(F.col(f"ref.{column}"))
-    delta = {
-        f"{name}_delta": (F.col(f"now.{name}") - F.col(f"ref.{name}")).cast("double")
-        for name in ("count", "avg", "percent_null", "percent_zeros", "percent_distinct")
-    }
-    return now.join(ref, same, "left" if kind == BASELINE else "inner").select(
-        F.col("now.window").alias("window"),
-        F.col("ref.window").alias("window_cmp"),
-        F.lit(kind).alias("drift_type"),
-        *[
-            F.col(f"now.{name}").alias(name)
-            for name in ("granularity", "slice_key", "slice_value", "model_id", "column_name", "data_type")
-        ],
-        *[value.alias(name) for name, value in delta.items()],
-        F.least("now.count", F.coalesce("ref.count", F.lit(0))).alias("rows"),
-        F.col("ref.window").alias("_cmp"),
-        F.col("now.bin_counts").alias("_now"),
-        F.col("ref.bin_counts").alias("_ref"),
+def _compared(profiles: DataFrame) -> DataFrame:
+    """Each window's profile rows beside those that they are compared with: the baseline's (null where it has none, so
+    unknown), and those of the window before where there is one. Two exchanges, no join."""
+    whole = F.col("column_name") == TABLE_ROW
+    there = F.when((F.col("num_nulls") < F.col("count")) & ~whole, F.col("column_name"))
+    together = Window.partitionBy("window", "slice_key", "slice_value")
+    rows = profiles.withColumn("_columns", F.when(whole, F.sort_array(F.collect_list(there).over(together))))
+    series = Window.partitionBy("slice_key", "slice_value", "column_name")
+    this = F.struct("window", *_DELTAS, "bin_counts", "_columns")
+    baseline = F.first(F.when(F.col("log_type") == BASELINE, this), ignorenulls=True).over(series)
+    before = F.lag(this).over(series.orderBy(F.col("log_type") == INPUT, "window.start"))
+    rows = rows.withColumns({"_baseline": baseline, "_before": before}).filter(F.col("log_type") == INPUT)
+    kinds = [
+        F.struct(F.lit(BASELINE).alias("kind"), F.col("_baseline").alias("ref")),
+        # The row before is the baseline's, or of an older window, where the series begins or has a gap.
+        F.when(
+            F.col("_before.window.end") == F.col("window.start"),
+            F.struct(F.lit(CONSECUTIVE).alias("kind"), F.col("_before").alias("ref")),
+        ),
+    ]
+    pairs = rows.withColumn("_pair", F.explode(F.array_compact(F.array(*kinds)))).withColumn("_to", F.col("_pair.ref"))
+    delta = F.struct(
+        F.array_except("_columns", "_to._columns").alias("added"),
+        F.array_except("_to._columns", "_columns").alias("missing"),
+    )
+    return pairs.select(
+        "window",
+        F.col("_to.window").alias("window_cmp"),
+        F.col("_pair.kind").alias("drift_type"),
+        *[F.col(name) for name in ("granularity", "slice_key", "slice_value", "model_id", "column_name", "data_type")],
+        *[(F.col(name) - F.col(f"_to.{name}")).cast("double").alias(f"{name}_delta") for name in _DELTAS],
+        F.least("count", F.coalesce("_to.count", F.lit(0))).alias("rows"),
+        F.when(whole, delta).alias("non_null_columns_delta"),
+        F.col("bin_counts").alias("_now"),
+        F.col("_to.bin_counts").alias("_ref"),
     )
 
 
-def _non_null_columns(profiles: DataFrame) -> DataFrame:
-    """The columns with at least one value, for each window (null: the baseline) and slice."""
-    there = F.when((F.col("num_nulls") < F.col("count")) & (F.col("column_name") != TABLE_ROW), F.col("column_name"))
-    return profiles.groupBy(
-        F.col("window").alias("at"), F.col("slice_key").alias("sk"), F.col("slice_value").alias("sv")
-    ).agg(F.sort_array(F.collect_list(there)).alias("columns"))
+_DELTAS = ("count", "avg", "percent_null", "percent_zeros", "percent_distinct")
 
 
 def _measure(bins: Mapping[str, Mapping[str, Any]], minimum_rows: int) -> Any:
