@@ -170,7 +170,7 @@ class RawFiles:
         line = F.col("value")
         encoding = option(self.source, "encoding")
         if encoding and str(encoding).lower().replace("-", "") != "utf8":
-            line = F.decode(line.cast("binary"), F.lit(charset(str(encoding))))
+            line = F.decode(line.cast("binary"), charset(str(encoding)))
         if self.source.pattern is None:
             field = T.StructField("value", T.StringType(), metadata={RAW_NAME: "value"})
             whole = rows.select(line.alias("value"), F.lit(None).cast("string").alias(CORRUPT), *_place())

@@ -160,15 +160,14 @@ def test_json_lines_or_an_array_with_nested_fields(use_case: MakeUseCase, option
 
 
 def test_lines_taken_apart_by_a_pattern(use_case: MakeUseCase) -> None:
-    pattern = r"(?<client_ip>\S+) \[(?<at>[^\]]+)\] \"(GET|POST) (?<path>\S*)\" (?<status>\d{3})"
-    case = things(
-        use_case,
-        f'format: text, pattern: "{pattern}", columns: {{status: int}}'.replace("\\", "\\\\").replace('\\\\"', '\\"'),
-    )
-    land(case, "a.log", '10.0.0.1 [1 May] "GET /a" 200\nnonsense\n10.0.0.2 [2 May] "POST " 404\n')
+    pattern = r"(?<client_ip>\S+) \[(?<at>[^\]]+)\] (GET|POST) (?<path>\S*) (?<status>\d{3})"
+    settings = f"format: text, options: {{encoding: latin-1}}, pattern: '{pattern}', columns: {{status: int}}"
+    case = things(use_case, settings)
+    lines = "10.0.0.1 [1 May] GET /é 200\nnonsense\n10.0.0.2 [2 May] POST  404\n"
+    land(case, "a.log.gz", gzip.compress(lines.encode("latin-1")))
 
     assert rows(case, "client_ip", "at", "path", "status", "_corrupt_record") == [
-        ("10.0.0.1", "1 May", "/a", "200", None),
+        ("10.0.0.1", "1 May", "/é", "200", None),
         ("10.0.0.2", "2 May", "", "404", None),
         (None, None, None, None, "nonsense"),
     ]
