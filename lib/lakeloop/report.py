@@ -172,7 +172,8 @@ def tables(outcomes: Sequence[Outcome]) -> Grid:
             continue
         beside = quarantined.get(outcome.table.name) if outcome.table.layer == "silver" else None
         idle = outcome.action == "unchanged"
-        seconds = outcome.seconds + (beside.seconds if beside else 0.0)
+        # Both are made side by side.
+        seconds = max(outcome.seconds, beside.seconds if beside else 0.0)
         grid.add_row(
             str(outcome.table),
             "·" if idle else f"{outcome.rows_in:,}",

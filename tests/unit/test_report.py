@@ -78,7 +78,7 @@ def test_the_summary_tells_tables_model_gate_and_drift() -> None:
     drifted = [Drifted("2013-01-01", "amount", "population_stability_index", 0.3456, 0.2)]
     reporter.summary(OUTCOMES, _trained(), (drifted, 5), 12.3, [("tables", "lakeloop status conf/shop")])
     lines = [_squeezed(line) for line in out.getvalue().splitlines()]
-    assert "silver.orders 1,200 1,100 100 3 2.0" in lines
+    assert "silver.orders 1,200 1,100 100 3 1.5" in lines
     assert "gold.days · · 1 0.1" in lines
     assert not any("quarantine.orders" in line for line in lines)
     assert "model shop version 4 (lightgbm), champion" in lines
