@@ -26,7 +26,7 @@ SETTINGS: dict[str, Any] = {
     "model.split.validation": "7 days",
     "model.search.max_evals": 4,
     "model.search.sample_rows": 5000,
-    "gate.minimum": {},
+    "gate.minimum": {"roc_auc": 0.5},
     "environment.spark": {
         "spark.driver.memory": "2g",
         "spark.ui.enabled": False,
