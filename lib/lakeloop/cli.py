@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -306,7 +307,7 @@ def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     from lakeloop.session import session
 
     console = Console(highlight=False)
-    with console.status("checking") if not as_json else _nothing():
+    with console.status("checking") if not as_json else nullcontext():
         found = Check(session(settings), settings, datetime.now(timezone.utc)).analyse()
         if not found.problems:
             found.look()
@@ -333,7 +334,7 @@ def status(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json 
     from lakeloop.status import collect, show
 
     console = Console(highlight=False)
-    with console.status("looking") if not as_json else _nothing():
+    with console.status("looking") if not as_json else nullcontext():
         found = collect(session(settings), settings)
     show(console, found, as_json)
 
@@ -350,7 +351,7 @@ def audit(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
 
     console = Console(highlight=False)
     given = _given(folder, env, sets)
-    with console.status("counting") if not as_json else _nothing():
+    with console.status("counting") if not as_json else nullcontext():
         lakehouse = Lakehouse(session(settings), settings)
         found, unable = audit_all(lakehouse, given)
     if as_json:
@@ -406,7 +407,7 @@ def quarantine_show(
     from lakeloop.tables import Lakehouse
 
     console = Console(highlight=False)
-    with console.status("looking") if not as_json else _nothing():
+    with console.status("looking") if not as_json else nullcontext():
         lakehouse = Lakehouse(session(settings), settings)
         looked = {name: kept_out.look(lakehouse, name, limit) for name in names}
     found = [item for item in looked.values() if item is not None]
@@ -443,11 +444,11 @@ def quarantine_replay(
     console = Console(highlight=False)
     now = datetime.now(timezone.utc)
     replayed = []
-    with alone(settings, now, wait, _warn) if not dry_run else _nothing():
+    with alone(settings, now, wait, _warn) if not dry_run else nullcontext():
         run = Run(session(settings), settings, new_run_id(now), now, Reporter(quiet=True))
         with recorded(run, _warn):
             for name in names:
-                with console.status(f"quarantine.{name}") if not as_json else _nothing():
+                with console.status(f"quarantine.{name}") if not as_json else nullcontext():
                     replayed.append(kept_out.replayed(run, name, dry_run))
     if as_json:
         print_json(console, {"sources": [asdict(item) for item in replayed]})
@@ -473,7 +474,7 @@ def lineage(
     from lakeloop.report import print_json
 
     console = Console(highlight=False)
-    with console.status("looking") if not as_json else _nothing():
+    with console.status("looking") if not as_json else nullcontext():
         nodes = graph.collect(_looking(settings))
     if table is not None:
         table = graph.one(nodes, table).name
@@ -492,7 +493,7 @@ def plan(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = 
     from lakeloop.report import print_json
 
     console = Console(highlight=False)
-    with console.status("looking") if not as_json else _nothing():
+    with console.status("looking") if not as_json else nullcontext():
         run = _looking(settings)
         found = planning.plan(run)
         definitions = list(run.changed_definitions(STAGES))
@@ -565,14 +566,6 @@ def schema(
     from lakeloop.config.schema import json_schema
 
     typer.echo(json.dumps(json_schema(Environment if environment else Pipeline), indent=2))
-
-
-class _nothing:
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 def main(arguments: list[str] | None = None) -> int:

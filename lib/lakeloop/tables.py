@@ -14,7 +14,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings
@@ -146,7 +146,7 @@ class Lakehouse:
         """A Delta table of someone else, by its folder, its URI or its name (schema.table): its rows, or as a stream
         those that are new."""
         reader = self.spark.readStream if stream else self.spark.read
-        reader = reader.format("delta").options(**options)  # type: ignore[assignment,arg-type]
+        reader = reader.format("delta").options(**options)  # type: ignore[assignment,arg-type]  # of either kind
         return reader.table(location) if TABLE_NAME.match(location) else reader.load(location)
 
     def changes(self, table: Table, after: int, upto: int) -> DataFrame:
@@ -164,6 +164,9 @@ class Lakehouse:
         for key, value in {**PROPERTIES, **properties}.items():
             writer = writer.option(key, value)
         writer = writer.option("userMetadata", _metadata(progress))
+        self._save(writer, table)
+
+    def _save(self, writer: DataFrameWriter, table: Table) -> None:
         if self.settings.environment.tables_are_paths:
             writer.save(self.location(table))
         else:
@@ -173,10 +176,7 @@ class Lakehouse:
         """Adds rows to a table that is there, and columns that it does not have."""
         writer = rows.write.format("delta").mode("append").option("mergeSchema", "true")
         writer = writer.option("userMetadata", _metadata(progress))
-        if self.settings.environment.tables_are_paths:
-            writer.save(self.location(table))
-        else:
-            writer.saveAsTable(self.identifier(table))
+        self._save(writer, table)
 
     def batch_writer(
         self, table: Table, progress: Mapping[str, object], application: str, **properties: str
@@ -201,10 +201,7 @@ class Lakehouse:
         writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", predicate)
         writer = writer.option("mergeSchema", "true")
         writer = writer.option("userMetadata", _metadata(progress))
-        if self.settings.environment.tables_are_paths:
-            writer.save(self.location(table))
-        else:
-            writer.saveAsTable(self.identifier(table))
+        self._save(writer, table)
 
     def merge(
         self,

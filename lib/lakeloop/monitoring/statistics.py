@@ -94,7 +94,7 @@ def of_columns(
     cuts = {name: bins[name].as_dict() for name in (*numeric, *categorical)}
     partial = cells.mapInArrow(_partials(list(numeric), list(categorical), list(slices), cuts), _PARTIAL)
     merged = partial.groupBy(*_GROUP.fieldNames()).applyInPandas(_merge, _RESULT)
-    return merged.select(F.from_json("_window", window).alias("window"), *_RESULT.fieldNames()[1:])  # type: ignore[arg-type]  # a struct
+    return merged.select(F.from_json("_window", window).alias("window"), *_RESULT.fieldNames()[1:])  # type: ignore[arg-type]  # the window is a struct
 
 
 def _partials(

@@ -52,7 +52,9 @@ def test_a_changed_helper_changes_the_fingerprint_of_what_uses_it(conf: Folder) 
         orders = settings.pipeline.sources["orders"]
         return settings.fingerprint("silver", orders.columns), settings.fingerprint(settings.pipeline.gold["sales"])
 
-    before, same, after = (prints(with_score(conf, suffix, other=text)) for suffix, text in zip("!!?", "123"))  # noqa: B905
+    before, same, after = (
+        prints(with_score(conf, suffix, other=text)) for suffix, text in zip("!!?", "123", strict=True)
+    )
     assert before == same
     assert before[0] != after[0]
     assert before[1] == after[1]
