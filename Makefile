@@ -5,7 +5,7 @@ CONF ?= conf/flights
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
 
-.PHONY: run test lint format ui status clean help
+.PHONY: run test soak lint format ui status clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -14,8 +14,11 @@ run: .venv/run.done  ## the whole loop on the example: lands its raw data, then 
 	@$(BIN)/lakeloop land $(CONF)
 	@$(BIN)/lakeloop run $(CONF)
 
-test: .venv/test.done  ## all tests
-	@$(BIN)/python -m pytest
+test: .venv/test.done  ## all tests, in two processes
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: .venv/test.done  ## long tests: many random arrivals, kills
+	@$(BIN)/python -m pytest tests -m soak
 
 lint: .venv/test.done  ## style, format, types
 	@$(BIN)/ruff check .

@@ -54,6 +54,7 @@ setup(
             "mypy",
             "pandas-stubs<3",
             "pytest",
+            "pytest-xdist",
             "ruff",
             "scipy-stubs",
             "types-PyYAML",

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from pyspark.sql import DataFrame, SparkSession
+from quick_spark import SPARK
 
 from lakeloop.config import Settings, load
 from lakeloop.derive import Engine
@@ -25,16 +26,6 @@ pytest_plugins = ["small_lakehouse"]
 # Spark hands timestamps to Python as local times; tests compare them with literals.
 os.environ["TZ"] = "UTC"
 time.tzset()
-
-# What makes many small actions quick: few partitions, no page, a compiler that starts fast.
-SPARK = {
-    "spark.driver.memory": "2g",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
-    "spark.sql.shuffle.partitions": 2,
-    "spark.ui.enabled": False,
-    "spark.databricks.delta.snapshotPartitions": 1,
-    "spark.sql.sources.parallelPartitionDiscovery.threshold": 10000,
-}
 
 # A use case must name a source and a model; tests of other things need not.
 SOURCES = {"things": {"path": "things/*.csv", "key": "id", "columns": {"id": "int"}}}
@@ -95,6 +86,14 @@ class UseCase:
 
 
 MakeUseCase = Callable[..., UseCase]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, those of the small lakehouse go to one, so that it is made once."""
+    for item in items:
+        if "small_lakehouse" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("small lakehouse"))
 
 
 def tuples(frame: DataFrame) -> list[tuple[Any, ...]]:

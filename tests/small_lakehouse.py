@@ -14,28 +14,22 @@ from typing import Any
 import pytest
 import yaml
 from pyspark.sql import SparkSession
+from quick_spark import SPARK
 
 from lakeloop.cli import main
 
 PROJECT = Path(__file__).parent.parent
-LAST_DAY = "2013-02-10"
+LAST_DAY, NEXT_DAY = "2013-01-24", "2013-01-25"
 
 # Small and quick: a few trials, and a held-out part inside the weeks that there are.
 SETTINGS: dict[str, Any] = {
-    "model.split.test": "2013-02-01",
-    "model.split.validation": "7 days",
+    "model.split.test": "2013-01-18",
+    "model.split.validation": "4 days",
     "model.search.max_evals": 4,
     "model.search.sample_rows": 5000,
+    "monitoring.window": "1 week",
     "gate.minimum": {"roc_auc": 0.5},
-    "environment.spark": {
-        "spark.driver.memory": "2g",
-        "spark.ui.enabled": False,
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": 2,
-        "spark.databricks.delta.snapshotPartitions": 1,
-        "spark.sql.sources.parallelPartitionDiscovery.threshold": 10000,
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
-    },
+    "environment.spark": SPARK,
 }
 
 
@@ -59,11 +53,6 @@ def _write_conf(root: Path) -> None:
                     place = place[part]
                 place[last] = value
         file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-
-
-def lakeloop(*words: str, root: Path) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, on the small lakehouse at ``root``."""
-    return run([sys.executable, "-c", "from lakeloop.cli import entry; entry()", *on(root, *words)])
 
 
 def on(root: Path, command: str, *words: str) -> list[str]:

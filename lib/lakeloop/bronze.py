@@ -78,14 +78,15 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     after = lakehouse.latest(table)
     if after is None:
         raise _no_row(lakehouse, name)
-    engine.forget(table)
     seconds = time.monotonic() - started
     if before is not None and after.version == before.version:
+        engine.note(table, after)
         return Outcome(table, "unchanged", after.version, seconds=seconds)
     known = before.version if before else -1
     commits = [after] if after.version == known + 1 else lakehouse.commits_after(table, known)
     notes = [str((commit.progress or {}).get("columns", "")) for commit in reversed(commits)]
     rows = sum(changed_rows(commit) for commit in commits)
+    engine.note(table, after, None if before else rows)
     reason = "; ".join(dict.fromkeys(note for note in notes if note))
     return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds, reason)
 

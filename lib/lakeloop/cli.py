@@ -30,6 +30,7 @@ from lakeloop.errors import (
     Problem,
 )
 from lakeloop.stages import STAGES
+from lakeloop.terminal import output
 from lakeloop.version import __version__
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def land(
     wrong = [item for item in options or () if "=" not in item]
     if wrong:
         raise typer.BadParameter(f"'{wrong[0]}' is not NAME=VALUE", param_hint="--option")
-    console = Console(highlight=False)
+    console = output()
     with console.status("landing raw files"):
         written = put(settings, **dict(item.split("=", 1) for item in options or ()))
     console.print(f"landed {written:,} new files below {settings.resolve('{landing}')}")
@@ -279,7 +280,7 @@ def init(
     from lakeloop.onboarding.start import draft, provisional
     from lakeloop.session import session
 
-    console = Console(highlight=False)
+    console = output()
     settings = provisional(home.pipeline.parent, files, environment)
     with console.status("looking at the files"):
         found = draft(session(settings), settings, files, label, datetime.now(timezone.utc))
@@ -306,7 +307,7 @@ def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     from lakeloop.report import print_json
     from lakeloop.session import session
 
-    console = Console(highlight=False)
+    console = output()
     with console.status("checking") if not as_json else nullcontext():
         found = Check(session(settings), settings, datetime.now(timezone.utc)).analyse()
         if not found.problems:
@@ -333,7 +334,7 @@ def status(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json 
     from lakeloop.session import session
     from lakeloop.status import collect, show
 
-    console = Console(highlight=False)
+    console = output()
     with console.status("looking") if not as_json else nullcontext():
         found = collect(session(settings), settings)
     show(console, found, as_json)
@@ -349,7 +350,7 @@ def audit(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     from lakeloop.session import session
     from lakeloop.tables import Lakehouse
 
-    console = Console(highlight=False)
+    console = output()
     given = _given(folder, env, sets)
     with console.status("counting") if not as_json else nullcontext():
         lakehouse = Lakehouse(session(settings), settings)
@@ -406,7 +407,7 @@ def quarantine_show(
     from lakeloop.session import session
     from lakeloop.tables import Lakehouse
 
-    console = Console(highlight=False)
+    console = output()
     with console.status("looking") if not as_json else nullcontext():
         lakehouse = Lakehouse(session(settings), settings)
         looked = {name: kept_out.look(lakehouse, name, limit) for name in names}
@@ -441,7 +442,7 @@ def quarantine_replay(
     from lakeloop.report import Reporter, print_json
     from lakeloop.session import session
 
-    console = Console(highlight=False)
+    console = output()
     now = datetime.now(timezone.utc)
     replayed = []
     with alone(settings, now, wait, _warn) if not dry_run else nullcontext():
@@ -473,7 +474,7 @@ def lineage(
     from lakeloop.governance import lineage as graph
     from lakeloop.report import print_json
 
-    console = Console(highlight=False)
+    console = output()
     with console.status("looking") if not as_json else nullcontext():
         nodes = graph.collect(_looking(settings))
     if table is not None:
@@ -492,7 +493,7 @@ def plan(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json = 
     from lakeloop.governance import plan as planning
     from lakeloop.report import print_json
 
-    console = Console(highlight=False)
+    console = output()
     with console.status("looking") if not as_json else nullcontext():
         run = _looking(settings)
         found = planning.plan(run)

@@ -98,6 +98,7 @@ class Engine:
         self.run = run
         self.rebuild = rebuild
         self._latest: dict[Table, Commit | None] = {}
+        self._rows: dict[Table, tuple[int, int]] = {}
 
     def latest(self, table: Table) -> Commit | None:
         """The table's newest commit as this run sees it: read once, or made by this run."""
@@ -105,9 +106,12 @@ class Engine:
             self._latest[table] = self.lakehouse.latest(table)
         return self._latest[table]
 
-    def forget(self, table: Table) -> None:
-        """The table was written by something other than a derivation."""
-        self._latest.pop(table, None)
+    def note(self, table: Table, commit: Commit, rows: int | None = None) -> None:
+        """``commit`` is the table's newest now; with ``rows``, what is in it: whoever reads all of it in this run need
+        not count."""
+        self._latest[table] = commit
+        if rows is not None:
+            self._rows[table] = (commit.version, rows)
 
     def derive(self, derivation: Derivation) -> Outcome:
         """Brings the derivation's table up to date with its inputs, in one commit or none."""
@@ -121,7 +125,7 @@ class Engine:
         }
         if known is None:
             rows_in = self._build(derivation, versions, progress, exists=False)
-            return self._outcome(derivation, "created", versions, rows_in, started)
+            return self._outcome(derivation, "created", self._newest(derivation), versions, rows_in, started)
         commit, last = known
         reason = self._why_rebuild(derivation, last)
         if not reason and last.get("consumed") == progress["consumed"]:
@@ -137,9 +141,11 @@ class Engine:
                 reason = str(why)
         if reason:
             rows_in = self._build(derivation, versions, progress, exists=True)
-        if self.lakehouse.latest(derivation.output) == commit:
+        made = self._newest(derivation)
+        if made == commit:
             self.lakehouse.note_progress(derivation.output, progress)
-        return self._outcome(derivation, "rebuilt" if reason else "updated", versions, rows_in, started, reason)
+            made = self._newest(derivation)
+        return self._outcome(derivation, "rebuilt" if reason else "updated", made, versions, rows_in, started, reason)
 
     def outlook(self, derivation: Derivation) -> tuple[str, str]:
         """What `derive` would do with the tables as they are, and why: nothing, create, update or rebuild."""
@@ -194,7 +200,9 @@ class Engine:
             lakehouse.merge(derivation.output, rows, identity.key, progress)
         else:
             lakehouse.create(derivation.output, rows, progress, **derivation.properties)
-        return inputs[derivation.inputs[0]].count()
+        first = derivation.inputs[0]
+        version, counted = self._rows.get(first, (None, 0))
+        return counted if version == versions[first] else inputs[first].count()
 
     def _inputs(self, derivation: Derivation, versions: Mapping[Table, int]) -> dict[Table, DataFrame]:
         """The inputs, at least as new as ``versions``. To travel to a version costs a second a table, and rows that
@@ -285,18 +293,23 @@ class Engine:
             raise _Rebuild(f"more than {MOST_SLICES} slices are touched")
         return sorted(slices, key=lambda value: (value is not None, value))
 
+    def _newest(self, derivation: Derivation) -> Commit:
+        commit = self.lakehouse.latest(derivation.output)
+        assert commit is not None
+        return commit
+
     def _outcome(
         self,
         derivation: Derivation,
         action: str,
+        commit: Commit,
         versions: Mapping[Table, int],
         rows_in: int,
         started: float,
         reason: str = "",
     ) -> Outcome:
-        commit = self.lakehouse.latest(derivation.output)
-        assert commit is not None
-        self._latest[derivation.output] = commit
+        whole = action in ("created", "rebuilt") and commit.operation != "MERGE"
+        self.note(derivation.output, commit, changed_rows(commit) if whole else None)
         return Outcome(
             derivation.output,
             action,

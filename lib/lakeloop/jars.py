@@ -44,10 +44,13 @@ def delta_jars(java: str) -> list[Path]:
     MachineError where they cannot be fetched: without a network, behind a mirror that Ivy was not told of.
     """
     folder = cache_folder()
-    jars = [folder / name for name in expected()]
-    if not all(jar.is_file() for jar in jars):
+    if not _complete(folder):
         _fetch(java, folder)
-    return jars
+    return [folder / name for name in expected()]
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in expected())
 
 
 def _ivy_file() -> str:
@@ -100,5 +103,11 @@ def _fetch(java: str, folder: Path) -> None:
                 f"Delta Lake {DELTA} could not be fetched from Maven Central ({missing[0]} is missing). Check the "
                 f"network, or set LAKELOOP_IVY_SETTINGS to the Ivy settings of your mirror. Details: {log}"
             )
+        if _complete(folder):
+            return  # another process was quicker
         shutil.rmtree(folder, ignore_errors=True)
-        (Path(work) / "jars").rename(folder)
+        try:
+            (Path(work) / "jars").rename(folder)
+        except OSError:
+            if not _complete(folder):
+                raise

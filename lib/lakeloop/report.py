@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from rich.table import Table as Grid
 
 from lakeloop.derive import Outcome
 from lakeloop.modelling.train import Trained
+from lakeloop.terminal import output
 
 if TYPE_CHECKING:
     from lakeloop.pipeline import Drifted
@@ -33,8 +33,7 @@ class Reporter:
     def __init__(self, quiet: bool = False, as_json: bool = False, console: Console | None = None) -> None:
         self.quiet = quiet or as_json
         self.as_json = as_json
-        terminal = sys.stdout.isatty()
-        self.console = console or Console(highlight=False, soft_wrap=not terminal, width=None if terminal else 160)
+        self.console = console or output()
         self._status: Status | None = None
         self._started = 0.0
         self._doing: list[tuple[str, str]] = []

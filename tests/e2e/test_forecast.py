@@ -1,10 +1,11 @@
-"""A forecast from raw file to judged predictions, and what later days change of it. Two runs in the tests' session."""
+"""A forecast from raw file to judged predictions, and what later days change of it."""
 
 from __future__ import annotations
 
 import math
 from datetime import date, datetime, timedelta, timezone
 
+import pytest
 from conftest import MakeUseCase, UseCase
 
 from lakeloop.derive import Outcome
@@ -37,6 +38,7 @@ model:
 monitoring: {window: 1 week, minimum_rows: 5}
 """
 MONDAY = date(2024, 1, 1)
+LAST, BEFORE = MONDAY + timedelta(days=273), MONDAY + timedelta(days=266)
 
 
 def land(case: UseCase, first: int, last: int) -> None:
@@ -63,22 +65,32 @@ def judged(case: UseCase) -> dict[date, int]:
     return {row["day"]: row["label_count"] for row in rows.selectExpr("to_date(window.start) AS day", "*").collect()}
 
 
-def test_a_forecast_is_made_and_judged_when_its_day_has_come(use_case: MakeUseCase) -> None:
-    case = use_case(PIPELINE)
+def first_run(case: UseCase) -> Trained:
     land(case, 0, 280)
-
     [model] = [result for result in stages(case, *STAGES) if isinstance(result, Trained)]
+    return model
+
+
+def test_a_forecast_is_made_for_each_day_and_judged_where_its_day_has_come(use_case: MakeUseCase) -> None:
+    case = use_case(PIPELINE)
+
+    model = first_run(case)
 
     metric = "root_mean_squared_error"
     assert model.promoted and model.metrics[metric] < model.naive[metric]
-    last, before = MONDAY + timedelta(days=273), MONDAY + timedelta(days=266)
-    assert (judged(case)[before], judged(case)[last]) == (14, 0)
+    assert (judged(case)[BEFORE], judged(case)[LAST]) == (14, 0)
     predictions = case.lakehouse.read(Table("predictions", "daily"))
     assert predictions.filter("prediction IS NOT NULL").count() == 560
     assert predictions.filter("forecast_for <> day + INTERVAL 7 DAYS").count() == 0
+
+
+@pytest.mark.soak
+def test_later_days_judge_what_was_forecast_for_them(use_case: MakeUseCase) -> None:
+    case = use_case(PIPELINE)
+    first_run(case)
 
     land(case, 280, 284)
     told = stages(case, *[stage for stage in STAGES if stage != "train"])
     assert {result.action for result in told if isinstance(result, Outcome)} <= {"updated", "unchanged"}
     found = judged(case)
-    assert (found[before], found[last], found[last + timedelta(days=7)]) == (14, 8, 0)
+    assert (found[BEFORE], found[LAST], found[LAST + timedelta(days=7)]) == (14, 8, 0)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
 
 from lakeloop.config import load
 
@@ -111,13 +115,11 @@ def settings_of(name: str) -> object:
     return names["settings"]
 
 
-def executed(name: str, root: Path) -> nbformat.NotebookNode:
-    """The notebook after a run on ``root``, in a process of its own that uses this interpreter."""
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient import NotebookClient
+@pytest.fixture(scope="module")
+def kernel(small_lakehouse: Path) -> Iterator[KernelManager]:
+    """A process of its own with this interpreter, for one notebook after the other: Spark starts once."""
 
-    class ThisInterpreter(AsyncKernelManager):
+    class ThisInterpreter(KernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
             command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -126,19 +128,23 @@ def executed(name: str, root: Path) -> nbformat.NotebookNode:
     # Else the kernel's Spark would look for the Java process of the tests.
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_GATEWAY", "SPARK_REMOTE"))}
     given = {
-        "LAKELOOP_CONF": str(root / "conf" / "flights"),
+        "LAKELOOP_CONF": str(small_lakehouse / "conf" / "flights"),
         "LAKELOOP_ENV": "local",
-        "LAKELOOP_ROOT": str(root),
+        "LAKELOOP_ROOT": str(small_lakehouse),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
+    manager = ThisInterpreter()
+    manager.start_kernel(env={**inherited, **given}, cwd=str(NOTEBOOKS))
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
+def executed(name: str, kernel: KernelManager) -> nbformat.NotebookNode:
+    """The notebook after a run, in which it found no name of an earlier one."""
     notebook = read(name)
-    client = NotebookClient(
-        notebook,
-        timeout=600,
-        kernel_manager_class=ThisInterpreter,
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
-    )
-    client.execute(env={**inherited, **given})
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    NotebookClient(notebook, timeout=600, km=kernel).execute()
+    del notebook.cells[0]
     return notebook
 
 
@@ -170,11 +176,11 @@ def plotted(notebook: nbformat.NotebookNode) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_on_the_lakehouse_it_is_told_and_changes_none_of_its_tables(
-    name: str, small_lakehouse: Path
+    name: str, small_lakehouse: Path, kernel: KernelManager
 ) -> None:
     before = data_files(small_lakehouse)
     assert before
-    notebook = executed(name, small_lakehouse)
+    notebook = executed(name, kernel)
     assert str(small_lakehouse) in printed(notebook)
     assert [cell for cell in plotted(notebook) if cell in PLOTS[name]] == PLOTS[name]
     assert data_files(small_lakehouse) == before

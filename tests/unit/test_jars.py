@@ -99,3 +99,10 @@ def test_the_cache_is_where_the_user_keeps_caches(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert jars.cache_folder() == tmp_path / ".cache" / "lakeloop" / f"delta-{jars.DELTA}"
+
+
+def test_of_two_fetches_at_once_the_first_to_end_is_kept(cache: Path, fake_java: FakeJava) -> None:
+    other = f'mkdir -p {cache}; for name in {" ".join(jars.expected())}; do echo other > "{cache}/$name"; done\n'
+    own = f'for name in {" ".join(jars.expected())}; do echo jar > "$folder/$name"; done'
+    found = jars.delta_jars(str(fake_java(RETRIEVE + own + "\n" + other)))
+    assert {path.read_text(encoding="utf-8") for path in found} == {"other\n"}
