@@ -21,8 +21,14 @@ from lakeloop.cli import main
 PROJECT = Path(__file__).parent.parent
 LAST_DAY, NEXT_DAY = "2013-01-24", "2013-01-25"
 
-# Small and quick: a few trials, and a held-out part inside the weeks that there are.
+FEATURES = [
+    *("origin_departures", "carrier_departures", "plane_departures"),
+    *("dest_arrivals", "carrier_arrivals", "plane_arrivals"),
+]
+
+# Small and quick: a few trials, a held-out part inside the weeks that there are, one window a feature.
 SETTINGS: dict[str, Any] = {
+    **{f"features.{name}.windows": ["6 hours"] for name in FEATURES},
     "model.split.test": "2013-01-18",
     "model.split.validation": "4 days",
     "model.search.max_evals": 4,

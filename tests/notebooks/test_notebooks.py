@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import ast
-import os
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from matplotlib_inline.backend_inline import configure_inline_support
 
 from lakeloop.config import load
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
+INLINE = "module://matplotlib_inline.backend_inline"
 NAMES = ("explore", "monitor", "train_and_compare")
 
 # What a training and a monitored month leave behind decides how many plots there are: none is optional.
@@ -115,37 +116,42 @@ def settings_of(name: str) -> object:
     return names["settings"]
 
 
-@pytest.fixture(scope="module")
-def kernel(small_lakehouse: Path) -> Iterator[KernelManager]:
-    """A process of its own with this interpreter, for one notebook after the other: Spark starts once."""
+@dataclass(frozen=True)
+class Ran:
+    """What a cell left behind."""
 
-    class ThisInterpreter(KernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-            return KernelSpec(argv=command, display_name="Python 3", language="python")
-
-    # Else the kernel's Spark would look for the Java process of the tests.
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYSPARK_GATEWAY", "SPARK_REMOTE"))}
-    given = {
-        "LAKELOOP_CONF": str(small_lakehouse / "conf" / "flights"),
-        "LAKELOOP_ENV": "local",
-        "LAKELOOP_ROOT": str(small_lakehouse),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
-    manager = ThisInterpreter()
-    manager.start_kernel(env={**inherited, **given}, cwd=str(NOTEBOOKS))
-    yield manager
-    manager.shutdown_kernel(now=True)
+    id: str
+    printed: str
+    plots: int
 
 
-def executed(name: str, kernel: KernelManager) -> nbformat.NotebookNode:
-    """The notebook after a run, in which it found no name of an earlier one."""
-    notebook = read(name)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
-    NotebookClient(notebook, timeout=600, km=kernel).execute()
-    del notebook.cells[0]
-    return notebook
+@pytest.fixture
+def shell(small_lakehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """IPython as a notebook has it, in the tests' process, whose Spark is there and warm; plots go to the page."""
+    monkeypatch.chdir(NOTEBOOKS)
+    monkeypatch.setenv("LAKELOOP_CONF", str(small_lakehouse / "conf" / "flights"))
+    monkeypatch.setenv("LAKELOOP_ENV", "local")
+    monkeypatch.setenv("LAKELOOP_ROOT", str(small_lakehouse))
+    made = InteractiveShell.instance()
+    backend = plt.get_backend()
+    plt.switch_backend(INLINE)
+    configure_inline_support(made, INLINE)
+    yield made
+    plt.close("all")
+    plt.switch_backend(backend)
+    InteractiveShell.clear_instance()
+
+
+def executed(name: str, shell: InteractiveShell) -> list[Ran]:
+    """The cells of the notebook after a run; what one raises is raised."""
+    found = []
+    for cell in code_cells(read(name)):
+        with capture_output() as captured:
+            result = shell.run_cell(cell.source)
+        result.raise_error()
+        plots = sum("image/png" in output.data for output in captured.outputs)
+        found.append(Ran(cell.id, captured.stdout, plots))
+    return found
 
 
 def data_files(root: Path) -> dict[str, int]:
@@ -157,30 +163,13 @@ def data_files(root: Path) -> dict[str, int]:
     }
 
 
-def printed(notebook: nbformat.NotebookNode) -> str:
-    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
-    return "".join(
-        output.text for output in outputs if output.output_type == "stream" and output.name == "stdout"
-    )
-
-
-def plotted(notebook: nbformat.NotebookNode) -> list[str]:
-    """The cells that made a plot."""
-    return [
-        cell.id
-        for cell in code_cells(notebook)
-        for output in cell.outputs
-        if output.output_type == "display_data" and "image/png" in output.data
-    ]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_on_the_lakehouse_it_is_told_and_changes_none_of_its_tables(
-    name: str, small_lakehouse: Path, kernel: KernelManager
+    name: str, small_lakehouse: Path, shell: InteractiveShell
 ) -> None:
     before = data_files(small_lakehouse)
     assert before
-    notebook = executed(name, kernel)
-    assert str(small_lakehouse) in printed(notebook)
-    assert [cell for cell in plotted(notebook) if cell in PLOTS[name]] == PLOTS[name]
+    cells = executed(name, shell)
+    assert str(small_lakehouse) in "".join(cell.printed for cell in cells)
+    assert [cell.id for cell in cells if cell.plots and cell.id in PLOTS[name]] == PLOTS[name]
     assert data_files(small_lakehouse) == before
