@@ -66,8 +66,15 @@ class Draft:
         if self.guessed:
             found.append(("model.label", f"a guess: say --label COLUMN if it is not {self.outcome.column.leaf.raw}"))
         found += [("model.label", note) for note in self.outcome.notes]
-        found += [("model.exclude", f"{name} {reason}") for name, reason in self.exclude]
+        found += [("model.exclude", reason) for reason in self.excluded()]
         return found
+
+    def excluded(self) -> list[str]:
+        """Why columns are left out, a text a reason."""
+        why: dict[str, list[str]] = {}
+        for name, reason in self.exclude:
+            why.setdefault(reason, []).append(name)
+        return [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
 
 
 def text(draft: Draft) -> str:
@@ -113,11 +120,7 @@ def _model(draft: Draft) -> list[str]:
     if draft.outcome.positive is not None:
         lines.append(f"  positive: {scalar(draft.outcome.positive)}")
     if draft.exclude:
-        why: dict[str, list[str]] = {}
-        for name, reason in draft.exclude:
-            why.setdefault(reason, []).append(name)
-        notes = [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
-        lines.append(commented(f"  exclude: {listed([name for name, _ in draft.exclude])}", notes))
+        lines.append(commented(f"  exclude: {listed([name for name, _ in draft.exclude])}", draft.excluded()))
     if draft.span:
         lines.append(f"  split: {{by: time, validation: {draft.span.validation}, test: {draft.span.test}}}")
         if draft.span.window != Monitoring().window:

@@ -115,7 +115,7 @@ def mended(column: Column, values: Mapping[str, int]) -> Column:
         return column
     note = "some classes came with a dot at their end and without: it is taken off"
     its = replace(column.seen, distinct=column.seen.distinct - len(values) + len(joined))
-    return replace(column, text=f"trim(TRAILING '.' FROM {column.leaf.sql})", seen=its, notes=(*column.notes, note))
+    return replace(column, text=f"trim(TRAILING '.' FROM {column.leaf.written})", seen=its, notes=(*column.notes, note))
 
 
 def merged(values: Mapping[str, int]) -> dict[str, int]:
