@@ -32,8 +32,9 @@ ui: .venv/run.done  ## the MLflow UI on http://127.0.0.1:5000
 status: .venv/run.done  ## tables, versions, models, last runs
 	@$(BIN)/lakeloop status $(CONF)
 
-docs: .venv/run.done  ## write docs/configuration.md anew from the models
+docs: .venv/run.done  ## write docs/configuration.md and the editors' schema anew from the models
 	@$(BIN)/python -c "from lakeloop.config.schema import reference; print(reference(), end='')" > docs/configuration.md
+	@$(BIN)/lakeloop schema > conf/pipeline.schema.json
 
 lock:  ## pin anew what setup.py asks for (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o requirements.lock

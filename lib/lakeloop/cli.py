@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import socket
 import subprocess
@@ -283,7 +282,7 @@ def init(
     settings = provisional(home.pipeline.parent, files, environment)
     with console.status("looking at the files"):
         found = draft(session(settings), settings, files, label, datetime.now(timezone.utc))
-    made.append(home.write(text(found)))
+    made += [home.schema(), home.write(text(found))]
     for file in made:
         if file is not None:
             console.print(f"wrote [bold]{escape(str(file))}[/]", soft_wrap=True)
@@ -563,9 +562,9 @@ def schema(
 ) -> None:
     """The JSON Schema of pipeline.yml, for editors."""
     from lakeloop.config import Environment, Pipeline
-    from lakeloop.config.schema import json_schema
+    from lakeloop.config.schema import schema_text
 
-    typer.echo(json.dumps(json_schema(Environment if environment else Pipeline), indent=2))
+    typer.echo(schema_text(Environment if environment else Pipeline), nl=False)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -119,6 +119,14 @@ Name = Annotated[str, AfterValidator(_name)]
 Interval = Annotated[str, AfterValidator(_interval)]
 Values = Annotated[list[str], BeforeValidator(_values, json_schema_input_type=str | float | list[str | float])]
 Names = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+# What editors offer for a silver column.
+_Written = Annotated[
+    str,
+    Field(
+        description="A bare type, or a Spark SQL expression.",
+        examples=["string", "int", "bigint", "double", "decimal(12,2)", "boolean", "date", "timestamp"],
+    ),
+]
 
 
 class Section(BaseModel):
@@ -205,7 +213,7 @@ class Source(Section):
         examples=["[updated_at]"],
     )
     columns: Annotated[
-        dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=str | Computed)]],
+        dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=_Written | Computed)]],
         AfterValidator(_storable),
     ] = Field(
         default_factory=dict,

@@ -10,6 +10,7 @@ import yaml
 from pyspark.sql import types as T
 
 from lakeloop.config import load
+from lakeloop.config.schema import SCHEMA_FILE, SCHEMA_LINE
 from lakeloop.onboarding.columns import Column, Leaf, Seen
 from lakeloop.onboarding.draft import Draft, expression, scalar, text
 from lakeloop.onboarding.files import Files
@@ -79,9 +80,14 @@ def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     home.check()
     assert home.environment() == tmp_path / "conf" / "env" / "local.yml"
     assert home.environment() is None
+    assert home.schema() == tmp_path / "conf" / SCHEMA_FILE
+    assert home.schema() is None
     timed = replace(DRAFT, span=Span("day", "20 days", "30 days", "1 week"))
 
-    settings = load(home.write(text(timed)).parent)
+    file = home.write(text(timed))
+    settings = load(file.parent)
+
+    assert file.read_text(encoding="utf-8").startswith(f"{SCHEMA_LINE}\npipeline: shop\n")
 
     source = settings.pipeline.sources["orders"]
     assert source.options == {"sep": ";", "header": False}
