@@ -304,7 +304,9 @@ class FeatureGroup(Section):
     """Windowed aggregates of one entity, as they were known at a time."""
 
     entity: Names = Field(
-        description="Columns that identify the entity, both in `from` and in the spine.", examples=["[carrier, origin]"]
+        default_factory=list,
+        description="Columns that identify the entity, both in `from` and in the spine. None: all events are of one.",
+        examples=["[carrier, origin]"],
     )
     from_: str = Field(
         alias="from", description="Table of the events, such as silver.flights.", examples=["silver.flights"]

@@ -98,6 +98,11 @@ def outcome(column: Column, values: Mapping[str, int]) -> Outcome:
     return Outcome(column, "regression", None, tuple(notes))
 
 
+def ahead(made: Outcome) -> Outcome:
+    """The outcome as a forecast: of a number that nothing tells but its own past."""
+    return replace(made, task="forecast", notes=(*made.notes, "no other column tells it: a forecast from its past"))
+
+
 def _positive(values: Mapping[str, int]) -> tuple[str, bool]:
     """Which of two values is the positive one, and whether its own meaning says so."""
     meant = [value for value in values if value.strip().lower() in POSITIVE]
