@@ -63,7 +63,10 @@ class Check:
         try:
             found = leaks.find(self.tables[model.spine], self.settings.pipeline)
         except DataError as error:
-            self._problem("model.exclude", ", ".join(model.exclude), str(error))
+            # Where the model sees windows alone, there is no column to look at.
+            if not self.settings.pipeline.features:
+                where = "model.exclude" if model.exclude else "model"
+                self._problem(where, ", ".join(model.exclude) or "no column", str(error).removeprefix("model: "))
             return self
         except PySparkException as error:
             wanted = "rows to look at for columns that give the label away"

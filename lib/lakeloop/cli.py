@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sized
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -319,10 +320,13 @@ def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     for warning in found.warnings:
         console.print(f"[yellow]warning[/] {escape(str(warning))}", soft_wrap=True)
     pipeline = settings.pipeline
-    console.print(
-        f"[green]No problem[/] in {escape(str(folder))}: {len(pipeline.sources)} sources, {len(pipeline.gold)} gold "
-        f"tables, {len(pipeline.features)} feature groups and the model were analysed."
-    )
+    analysed = [_count(pipeline.sources, "source"), _count(pipeline.gold, "gold table")]
+    analysed.append(f"{_count(pipeline.features, 'feature group')} and the model were analysed.")
+    console.print(f"[green]No problem[/] in {escape(str(folder))}: {', '.join(analysed)}", soft_wrap=True)
+
+
+def _count(items: Sized, name: str) -> str:
+    return f"{len(items)} {name}{'' if len(items) == 1 else 's'}"
 
 
 @app.command()
