@@ -1,14 +1,16 @@
-# Lakeloop from a fresh checkout: `make run` and `make test` need git, make, Python 3.10 or newer and Java 17 or 21.
+# Lakeloop from a fresh checkout: `make run` and `make test` need git, make, Python 3.10 to 3.12 and Java 17 or 21.
 
 PYTHON ?= python3
 CONF ?= conf/flights
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
 
-.PHONY: run test lint format ui status clean help
+.PHONY: install run test lint format ui status clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+install: .venv/run.done  ## .venv with Lakeloop in it, for your own data
 
 run: .venv/run.done  ## the whole loop on the example: lands its raw data, then runs every stage
 	@$(BIN)/lakeloop land $(CONF)
