@@ -55,13 +55,17 @@ class Settings:
 
 
 def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Settings:
-    """The settings of the use case in ``folder`` for environment ``env``.
+    """The settings of the use case in ``folder`` (or of that pipeline.yml) for environment ``env``.
 
     ``sets`` are ``dotted.key=value`` overrides of pipeline.yml, or of the environment where they begin with
     ``environment.``; values are YAML. Raises ConfigurationError with every problem.
     """
     folder = Path(folder)
+    if folder.name == PIPELINE_FILE:
+        folder = folder.parent
     file = folder / PIPELINE_FILE
+    if not file.exists():
+        raise ConfigurationError([Problem(str(file), "", "no such file", "a use case", _other_use_cases(folder))])
     env_file = folder.parent / "env" / f"{env}.yml"
     problems: list[Problem] = []
     overrides = _overrides(sets, problems)
@@ -69,7 +73,7 @@ def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Se
     pipeline_sets = [(key, value) for key, value in overrides if not key.startswith("environment.")]
 
     environment = _read(env_file, Environment, environment_sets, problems, hint=_other_environments(env_file))
-    pipeline = _read(file, Pipeline, pipeline_sets, problems, hint="lakeloop takes the use case's folder, conf/<name>")
+    pipeline = _read(file, Pipeline, pipeline_sets, problems)
     queries: dict[str, str] = {}
     functions: dict[str, Function] = {}
     if pipeline is not None:
@@ -118,6 +122,17 @@ def _overrides(sets: Iterable[str], problems: list[Problem]) -> list[tuple[str, 
 
 def _of_environment(overrides: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
     return [(key[12:], value) for key, value in overrides if key.startswith("environment.")]
+
+
+def _other_use_cases(folder: Path) -> str:
+    """Which use case may be meant: one beside ``folder``, or in ``conf``."""
+    there = {file.parent for place in (folder.parent, Path("conf")) for file in place.glob(f"*/{PIPELINE_FILE}")}
+    by_name = {found.name: found for found in sorted(there, reverse=True)}
+    close = difflib.get_close_matches(folder.name, by_name, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {by_name[close[0]]}?"
+    names = f"; there are {', '.join(sorted(map(str, by_name.values())))}" if by_name else ""
+    return f"lakeloop takes the use case's folder, conf/<name>{names}"
 
 
 def _other_environments(env_file: Path) -> str:

@@ -327,3 +327,15 @@ def test_a_slip_in_yaml_is_told_how_it_is_mended(conf: Folder, old: str, new: st
 def test_one_algorithm_needs_no_list(conf: Folder) -> None:
     settings = conf.settings(("task: binary", "task: binary\n  algorithms: xgboost"))
     assert settings.pipeline.model.algorithm_names() == ["xgboost"]
+
+
+def test_a_folder_without_a_use_case_gets_the_nearest_that_has_one(conf: Folder) -> None:
+    conf.pipeline()
+    [problem] = conf.problems(conf.conf / "shopp", env="nowhere")
+    assert problem.hint == f"did you mean {conf.conf / 'shop'}?"
+    [problem] = conf.problems(conf.conf / "bakery")
+    assert str(conf.conf / "shop") in problem.hint
+
+
+def test_the_file_stands_for_its_folder(conf: Folder) -> None:
+    assert load(conf.pipeline() / "pipeline.yml").folder == conf.conf / "shop"
