@@ -23,6 +23,15 @@ from lakeloop.modelling import leaks
 from lakeloop.rawfiles import CORRUPT, METADATA, raw_fields
 from lakeloop.tables import Lakehouse, Table
 
+# Types as other languages call them, where a column of silver says nothing but its type.
+_TYPES = {
+    **dict.fromkeys(("str", "text", "varchar", "char", "object", "category"), "string"),
+    **dict.fromkeys(("bool",), "boolean"),
+    **dict.fromkeys(("int32", "int16"), "int"),
+    **dict.fromkeys(("int64",), "bigint"),
+    **dict.fromkeys(("number", "numeric", "real", "float64"), "double"),
+    **dict.fromkeys(("datetime", "datetime64", "time"), "timestamp"),
+}
 # What stands for an expression that is wrong, so that those which use it are not called wrong too.
 _UNKNOWN = "NULL"
 _MOST_NAMES = 20
@@ -229,7 +238,10 @@ class Check:
     def _told(self, where: str, text: str, error: AnalysisException | ParseException) -> None:
         """What Spark said, as a problem."""
         condition, parameters = error.getCondition() or "", error.getMessageParameters() or {}
-        if condition.startswith("UNRESOLVED_COLUMN"):
+        type_ = _TYPES.get(text.partition("(")[0].strip().lower())
+        if type_ and condition.startswith("UNRESOLVED"):
+            self._problem(where, text, "a type or an expression", f"did you mean '{type_}'?")
+        elif condition.startswith("UNRESOLVED_COLUMN"):
             name = parameters.get("objectName", "").replace("`", "")
             near = [part.strip().replace("`", "") for part in parameters.get("proposal", "").split(",") if part.strip()]
             last = name.rsplit(".", 1)[-1]
