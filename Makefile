@@ -1,14 +1,16 @@
-# Lakeloop from a fresh checkout: `make run` and `make test` need git, make, Python 3.10 or newer and Java 17 or 21.
+# Lakeloop from a fresh checkout: `make run` and `make test` need git, make, Python 3.10 to 3.12 and Java 17 or 21.
 
 PYTHON ?= python3
 CONF ?= conf/flights
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
 
-.PHONY: run test soak lint format ui status clean help
+.PHONY: install run test soak lint format ui status clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+install: .venv/run.done  ## .venv with Lakeloop in it, for your own data
 
 run: .venv/run.done  ## the whole loop on the example: lands its raw data, then runs every stage
 	@$(BIN)/lakeloop land $(CONF)
@@ -35,8 +37,9 @@ ui: .venv/run.done  ## the MLflow UI on http://127.0.0.1:5000
 status: .venv/run.done  ## tables, versions, models, last runs
 	@$(BIN)/lakeloop status $(CONF)
 
-docs: .venv/run.done  ## write docs/configuration.md anew from the models
+docs: .venv/run.done  ## write docs/configuration.md and the editors' schema anew from the models
 	@$(BIN)/python -c "from lakeloop.config.schema import reference; print(reference(), end='')" > docs/configuration.md
+	@$(BIN)/lakeloop schema > conf/pipeline.schema.json
 
 lock:  ## pin anew what setup.py asks for (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o requirements.lock

@@ -23,6 +23,15 @@ from lakeloop.modelling import leaks
 from lakeloop.rawfiles import CORRUPT, METADATA, raw_fields
 from lakeloop.tables import Lakehouse, Table
 
+# Types as other languages call them, where a column of silver says nothing but its type.
+_TYPES = {
+    **dict.fromkeys(("str", "text", "varchar", "char", "object", "category"), "string"),
+    **dict.fromkeys(("bool",), "boolean"),
+    **dict.fromkeys(("int32", "int16"), "int"),
+    **dict.fromkeys(("int64",), "bigint"),
+    **dict.fromkeys(("number", "numeric", "real", "float64"), "double"),
+    **dict.fromkeys(("datetime", "datetime64", "time"), "timestamp"),
+}
 # What stands for an expression that is wrong, so that those which use it are not called wrong too.
 _UNKNOWN = "NULL"
 _MOST_NAMES = 20
@@ -63,7 +72,10 @@ class Check:
         try:
             found = leaks.find(self.tables[model.spine], self.settings.pipeline)
         except DataError as error:
-            self._problem("model.exclude", ", ".join(model.exclude), str(error))
+            # Where the model sees windows alone, there is no column to look at.
+            if not self.settings.pipeline.features:
+                where = "model.exclude" if model.exclude else "model"
+                self._problem(where, ", ".join(model.exclude) or "no column", str(error).removeprefix("model: "))
             return self
         except PySparkException as error:
             wanted = "rows to look at for columns that give the label away"
@@ -226,7 +238,10 @@ class Check:
     def _told(self, where: str, text: str, error: AnalysisException | ParseException) -> None:
         """What Spark said, as a problem."""
         condition, parameters = error.getCondition() or "", error.getMessageParameters() or {}
-        if condition.startswith("UNRESOLVED_COLUMN"):
+        type_ = _TYPES.get(text.partition("(")[0].strip().lower())
+        if type_ and condition.startswith("UNRESOLVED"):
+            self._problem(where, text, "a type or an expression", f"did you mean '{type_}'?")
+        elif condition.startswith("UNRESOLVED_COLUMN"):
             name = parameters.get("objectName", "").replace("`", "")
             near = [part.strip().replace("`", "") for part in parameters.get("proposal", "").split(",") if part.strip()]
             last = name.rsplit(".", 1)[-1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sized
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -284,7 +284,7 @@ def init(
     settings = provisional(home.pipeline.parent, files, environment)
     with console.status("looking at the files"):
         found = draft(session(settings), settings, files, label, datetime.now(timezone.utc))
-    made.append(home.write(text(found)))
+    made += [home.schema(), home.write(text(found))]
     for file in made:
         if file is not None:
             console.print(f"wrote [bold]{escape(str(file))}[/]", soft_wrap=True)
@@ -321,10 +321,13 @@ def check(folder: Folder, env: Env = "local", sets: Sets = None, as_json: Json =
     for warning in found.warnings:
         console.print(f"[yellow]warning[/] {escape(str(warning))}", soft_wrap=True)
     pipeline = settings.pipeline
-    console.print(
-        f"[green]No problem[/] in {escape(str(folder))}: {len(pipeline.sources)} sources, {len(pipeline.gold)} gold "
-        f"tables, {len(pipeline.features)} feature groups and the model were analysed."
-    )
+    analysed = [_count(pipeline.sources, "source"), _count(pipeline.gold, "gold table")]
+    analysed.append(f"{_count(pipeline.features, 'feature group')} and the model were analysed.")
+    console.print(f"[green]No problem[/] in {escape(str(folder))}: {', '.join(analysed)}", soft_wrap=True)
+
+
+def _count(items: Sized, name: str) -> str:
+    return f"{len(items)} {name}{'' if len(items) == 1 else 's'}"
 
 
 @app.command()
@@ -564,9 +567,9 @@ def schema(
 ) -> None:
     """The JSON Schema of pipeline.yml, for editors."""
     from lakeloop.config import Environment, Pipeline
-    from lakeloop.config.schema import json_schema
+    from lakeloop.config.schema import schema_text
 
-    typer.echo(json.dumps(json_schema(Environment if environment else Pipeline), indent=2))
+    typer.echo(schema_text(Environment if environment else Pipeline), nl=False)
 
 
 def main(arguments: list[str] | None = None) -> int:

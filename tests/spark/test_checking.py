@@ -70,6 +70,7 @@ def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: Make
     case = shop(
         use_case,
         ("doubled: amount * 2", "doubled: amuont * 2\n      rounded: rouund(amount)\n      total: sum(amount)"),
+        ("doubled: amuont", "town: varchar(20)\n      doubled: amuont"),
         ("amount_is_positive: amount > 0", "amount_is_positive: amuont > 0\n      is_kind: kind"),
         ("gold:", "gold:\n  other: {sql: 'select order, amuont from silver.orders', key: order}"),
         ("time: ordered_at, incr", "time: shop, incr"),
@@ -81,6 +82,7 @@ def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: Make
     near = "a column that is there, such as amount"
     amount, condition = "did you mean 'amount'?", "a condition, true or false for each row"
     expected = [
+        ("sources.orders.columns.town", "varchar(20)", "a type or an expression", "did you mean 'string'?"),
         ("sources.orders.columns.doubled", "no column amuont in amuont * 2", near, amount),
         ("sources.orders.columns.rounded", "no function rouund in rouund(amount)", "a function",
          "did you mean 'round'?"),

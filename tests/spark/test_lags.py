@@ -36,3 +36,15 @@ def test_lags(spark: SparkSession) -> None:
         (30.0, 16.0, 16.0, 16.0, None, None),
         (None, None, None, None, None, None),
     ]
+
+
+def test_without_an_entity_all_events_are_of_one(spark: SparkSession) -> None:
+    hours = [(0, "a", 1.0), (22, "a", 4.0), (22, "b", 32.0)]
+    events = spark.createDataFrame([(START + timedelta(hours=hour), *rest) for hour, *rest in hours],
+        "at timestamp, shop string, x double")  # fmt: skip
+    spine = spark.createDataFrame([(1, START + timedelta(hours=24))], "id int, at timestamp")
+    group = GROUP.model_copy(update={"entity": []})
+
+    [row] = with_features(spine, ["id"], "at", [("g", group, tiles(events, group))]).collect()
+
+    assert (row["g_sold_lag_2h"], row["g_most_lag_2h"], row["g_sold_lag_1d"]) == (36.0, 32.0, 1.0)

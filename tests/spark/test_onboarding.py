@@ -71,6 +71,20 @@ def test_a_split_by_time_leaves_a_fifth_of_the_rows_to_the_test(spark: SparkSess
     assert identity.span(spark.createDataFrame(days[:2], "day date"), "day") is None
 
 
+def test_regular_times_that_come_once_each_have_a_step(spark: SparkSession) -> None:
+    start = datetime(2024, 1, 1, tzinfo=timezone.utc)
+
+    def step(hours: list[int]) -> int | None:
+        return identity.step(
+            spark.createDataFrame([(start + timedelta(hours=at),) for at in hours], "at timestamp"), "at"
+        )
+
+    assert step([hour for hour in range(100) if hour != 50]) == 3600
+    assert step(list(range(100, 200, 24)) * 1 + list(range(220, 600, 24))) == 86_400
+    assert step([*range(50), 49]) is None
+    assert step([hour * hour for hour in range(50)]) is None
+
+
 def _orders(folder: Path) -> Path:
     """Forty orders, a text in latin-1, with what needs care: names, dates, decimal commas, missing values."""
     lines = ["order id;Prénom;the day;amount;grade;churned"]
@@ -102,7 +116,7 @@ def test_a_file_becomes_a_use_case_without_a_problem(
     assert source.columns == {
         "order_id": "string",
         "prenom": "`Prénom`",
-        "the_day": "cast(try_to_timestamp(`the_day`, 'd.M.yyyy') as date)",
+        "the_day": "cast(try_to_timestamp(`the day`, 'd.M.yyyy') as date)",
         "amount": "try_cast(replace(regexp_replace(`amount`, '[$€£%. ]', ''), ',', '.') as double)",
         "grade": "int",
         "churned": "string",

@@ -22,3 +22,11 @@ def short(length: int) -> str:
     """A length in seconds as a name's suffix: 7200 → ``2h``, 604800 → ``7d``."""
     unit = next(unit for unit in (86_400, 3600, 60, 1) if length % unit == 0)
     return f"{length // unit}{SHORT[unit]}"
+
+
+def words(length: int) -> str:
+    """A length in seconds as users write it: 7200 → ``2 hours``."""
+    name, unit = next((name, unit) for name, unit in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+                      if length % unit == 0)  # fmt: skip
+    count = length // unit
+    return f"{count} {name}{'' if count == 1 else 's'}"

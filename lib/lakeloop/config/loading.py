@@ -55,13 +55,17 @@ class Settings:
 
 
 def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Settings:
-    """The settings of the use case in ``folder`` for environment ``env``.
+    """The settings of the use case in ``folder`` (or of that pipeline.yml) for environment ``env``.
 
     ``sets`` are ``dotted.key=value`` overrides of pipeline.yml, or of the environment where they begin with
     ``environment.``; values are YAML. Raises ConfigurationError with every problem.
     """
     folder = Path(folder)
+    if folder.name == PIPELINE_FILE:
+        folder = folder.parent
     file = folder / PIPELINE_FILE
+    if not file.exists():
+        raise ConfigurationError([Problem(str(file), "", "no such file", "a use case", _other_use_cases(folder))])
     env_file = folder.parent / "env" / f"{env}.yml"
     problems: list[Problem] = []
     overrides = _overrides(sets, problems)
@@ -69,7 +73,7 @@ def load(folder: str | Path, env: str = "local", sets: Iterable[str] = ()) -> Se
     pipeline_sets = [(key, value) for key, value in overrides if not key.startswith("environment.")]
 
     environment = _read(env_file, Environment, environment_sets, problems, hint=_other_environments(env_file))
-    pipeline = _read(file, Pipeline, pipeline_sets, problems, hint="lakeloop takes the use case's folder, conf/<name>")
+    pipeline = _read(file, Pipeline, pipeline_sets, problems)
     queries: dict[str, str] = {}
     functions: dict[str, Function] = {}
     if pipeline is not None:
@@ -120,6 +124,17 @@ def _of_environment(overrides: Iterable[tuple[str, Any]]) -> list[tuple[str, Any
     return [(key[12:], value) for key, value in overrides if key.startswith("environment.")]
 
 
+def _other_use_cases(folder: Path) -> str:
+    """Which use case may be meant: one beside ``folder``, or in ``conf``."""
+    there = {file.parent for place in (folder.parent, Path("conf")) for file in place.glob(f"*/{PIPELINE_FILE}")}
+    by_name = {found.name: found for found in sorted(there, reverse=True)}
+    close = difflib.get_close_matches(folder.name, by_name, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {by_name[close[0]]}?"
+    names = f"; there are {', '.join(sorted(map(str, by_name.values())))}" if by_name else ""
+    return f"lakeloop takes the use case's folder, conf/<name>{names}"
+
+
 def _other_environments(env_file: Path) -> str:
     names = sorted(path.stem for path in env_file.parent.glob("*.yml"))
     near = nearest(env_file.stem, names)
@@ -143,13 +158,16 @@ def _read(
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problems.append(Problem(str(file), where, getattr(error, "problem", str(error)), "valid YAML"))
+        found = getattr(error, "problem", None) or str(error)
+        hint = _yaml_hint(f"{getattr(error, 'context', None)} {found}")
+        problems.append(Problem(str(file), where, found, "valid YAML", hint))
         return None
     except ValueError as error:
         problems.append(Problem(str(file), "", str(error), "values that YAML can read (quote a text like a date)"))
         return None
     if not isinstance(data, dict):
-        problems.append(Problem(str(file), "", f"a {type(data).__name__}", "a mapping of keys to values"))
+        kind = "nothing" if data is None else "a list" if isinstance(data, list) else "a text"
+        problems.append(Problem(str(file), "", kind, "a mapping of keys to values"))
         return None
     for key, value in sets:
         data = _with(data, _path(key), value)
@@ -158,6 +176,18 @@ def _read(
     except ValidationError as error:
         problems.extend(_problem(str(file), item, model, data) for item in error.errors())
         return None
+
+
+def _yaml_hint(said: str) -> str:
+    """How the mistakes in YAML that are made most often are mended."""
+    if r"'\t'" in said:
+        return "indent with spaces, not with tabs"
+    signs = ("cannot start any token", "mapping values are not allowed", "an alias", "an anchor", "a block scalar")
+    if any(sign in said for sign in signs):
+        return """put a text that begins with a sign, or that has ': ' in it, in quotes: "`Unit Price` > 0\""""
+    if "expected <block end>" in said:
+        return "keys that belong together begin in the same column; a text that goes on after a quote is quoted whole"
+    return ""
 
 
 def _path(key: str) -> list[str]:
@@ -191,8 +221,24 @@ def _problem(file: str, item: Any, model: type[BaseModel], data: Any) -> Problem
         expected = item["ctx"]["expected"]
         options = [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
         return Problem(file, where, _brief(found), f"one of {', '.join(options)}", nearest(str(found), options))
+    if kind in ("model_type", "dict_type", "list_type", "string_type"):
+        return Problem(file, where, _brief(found), *_shape(kind, found, _schema_at(model, location)))
     message = item["msg"]
     return Problem(file, where, _brief(found), message[0].lower() + message[1:])
+
+
+def _shape(kind: str, found: object, schema: Mapping[str, Any]) -> tuple[str, str]:
+    """What is expected where a value has the wrong shape, and how it is written."""
+    if kind == "string_type":
+        if isinstance(found, bool):
+            return "a text", "YAML reads yes, no, on, off, true and false as truth values; such a word goes in quotes"
+        return "a text", "a number that is meant as a text goes in quotes" if isinstance(found, (int, float)) else ""
+    if kind == "list_type":
+        return "a list", "such as [one, another]"
+    if "properties" in schema:
+        return "keys and values below it", f"its keys: {', '.join(sorted(schema['properties']))}"
+    examples = [yaml.safe_dump(yaml.safe_load(text), default_flow_style=True) for text in schema.get("examples", ())]
+    return "names and what each of them means", f"such as {examples[0].strip()}" if examples else ""
 
 
 def _is_branch(part: str) -> bool:
@@ -201,12 +247,17 @@ def _is_branch(part: str) -> bool:
 
 
 def _brief(value: object) -> str:
-    text = repr(value)
+    text = "nothing" if value is None else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
     """The keys that are allowed at a place of the configuration."""
+    return sorted(_schema_at(model, location).get("properties", {}))
+
+
+def _schema_at(model: type[BaseModel], location: list[str]) -> Mapping[str, Any]:
+    """The JSON schema of a place of the configuration."""
     schema: Any = model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
     for part in location:
@@ -216,7 +267,8 @@ def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
             schema = properties[part]
         elif isinstance(schema.get("additionalProperties"), dict):
             schema = schema["additionalProperties"]
-    return sorted(_deref(schema, definitions).get("properties", {}))
+    found: Mapping[str, Any] = _deref(schema, definitions)
+    return found
 
 
 def _deref(schema: Any, definitions: Mapping[str, Any]) -> Any:

@@ -72,6 +72,10 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _algorithms(value: object) -> object:
+    return value if value == "auto" else _listed(value)
+
+
 def _rule(value: object) -> object:
     return {"rule": value} if isinstance(value, str) else value
 
@@ -115,6 +119,14 @@ Name = Annotated[str, AfterValidator(_name)]
 Interval = Annotated[str, AfterValidator(_interval)]
 Values = Annotated[list[str], BeforeValidator(_values, json_schema_input_type=str | float | list[str | float])]
 Names = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+# What editors offer for a silver column.
+_Written = Annotated[
+    str,
+    Field(
+        description="A bare type, or a Spark SQL expression.",
+        examples=["string", "int", "bigint", "double", "decimal(12,2)", "boolean", "date", "timestamp"],
+    ),
+]
 
 
 class Section(BaseModel):
@@ -201,7 +213,7 @@ class Source(Section):
         examples=["[updated_at]"],
     )
     columns: Annotated[
-        dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=str | Computed)]],
+        dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=_Written | Computed)]],
         AfterValidator(_storable),
     ] = Field(
         default_factory=dict,
@@ -292,7 +304,9 @@ class FeatureGroup(Section):
     """Windowed aggregates of one entity, as they were known at a time."""
 
     entity: Names = Field(
-        description="Columns that identify the entity, both in `from` and in the spine.", examples=["[carrier, origin]"]
+        default_factory=list,
+        description="Columns that identify the entity, both in `from` and in the spine. None: all events are of one.",
+        examples=["[carrier, origin]"],
     )
     from_: str = Field(
         alias="from", description="Table of the events, such as silver.flights.", examples=["silver.flights"]
@@ -399,6 +413,8 @@ METRICS = {
     "regression": REGRESSION_METRICS,
     "forecast": REGRESSION_METRICS,
 }
+# For editors: all of them, whatever the task; loading compares them with the task's.
+_METRIC_NAMES = list(dict.fromkeys(name for names in METRICS.values() for name in names))
 
 
 class Model(Section):
@@ -443,7 +459,10 @@ class Model(Section):
         default_factory=list, description="Spine columns that the model may not see.", examples=["[tailnum]"]
     )
     split: Split = Field(Split(), description="How rows are held out.")
-    algorithms: list[Algorithm] | Literal["auto"] = Field(
+    algorithms: Annotated[
+        list[Algorithm] | Literal["auto"],
+        BeforeValidator(_algorithms, json_schema_input_type=Algorithm | list[Algorithm] | Literal["auto"]),
+    ] = Field(
         "auto",
         description="Which algorithms are tried. A Python function module:function takes the task (binary, multiclass, "
         "regression) and the seed, and returns an estimator with fit, set_params and predict (of classes "
@@ -451,7 +470,11 @@ class Model(Section):
         examples=["[lightgbm, xgboost]"],
     )
     metric: str = Field(
-        "", description="What the search maximises (or minimises, where smaller is better).", examples=["roc_auc"]
+        "",
+        description="What the search maximises (or minimises, where smaller is better), and by which models are "
+        "compared. Without it the task's first: roc_auc, accuracy_score or root_mean_squared_error.",
+        examples=["roc_auc"],
+        json_schema_extra={"enum": [*_METRIC_NAMES]},
     )
     search: Search = Field(Search(), description="How the search is bounded.")
     seed: int = Field(42, description="Seed of the split, the search and the estimators.", examples=[7])
@@ -462,12 +485,6 @@ class Model(Section):
         if isinstance(data, dict) and not data.get("metric") and data.get("task") in METRICS:
             return {**data, "metric": METRICS[data["task"]][0]}
         return data
-
-    @model_validator(mode="after")
-    def _metric_of_task(self) -> Model:
-        if self.metric not in METRICS[self.task]:
-            raise ValueError(f"metric '{self.metric}' is not one of {', '.join(METRICS[self.task])} ({self.task})")
-        return self
 
     @property
     def kind(self) -> Literal["binary", "multiclass", "regression"]:
@@ -485,7 +502,11 @@ class Gate(Section):
     """What a model must pass before it becomes champion."""
 
     minimum: dict[str, float] = Field(
-        default_factory=dict, description="Smallest test metric allowed, by name.", examples=["{roc_auc: 0.65}"]
+        default_factory=dict,
+        description="Smallest test metric allowed, by name; of an error (log_loss, root_mean_squared_error, "
+        "mean_absolute_error) the greatest.",
+        examples=["{roc_auc: 0.65}"],
+        json_schema_extra={"propertyNames": {"enum": [*_METRIC_NAMES]}},
     )
     beat: list[Literal["naive", "champion"]] = Field(
         default=["naive", "champion"],
@@ -527,9 +548,19 @@ class Pipeline(Section):
         description="The use case's name; it names tables, experiment and model.", examples=["flights"]
     )
     description: str = Field("", description="The question, for people.", examples=["Will this flight arrive late?"])
-    sources: dict[Name, Source] = Field(min_length=1, description="The raw files, by name.")
-    gold: dict[Name, Gold] = Field(default_factory=dict, description="Gold tables, by name.")
-    features: dict[Name, FeatureGroup] = Field(default_factory=dict, description="Feature groups, by name.")
+    sources: dict[Name, Source] = Field(
+        min_length=1, description="The raw files, by name.", examples=["{weather: {path: weather/*.csv}}"]
+    )
+    gold: dict[Name, Gold] = Field(
+        default_factory=dict,
+        description="Gold tables, by name.",
+        examples=["{daily: {sql: daily.sql, key: day}}"],
+    )
+    features: dict[Name, FeatureGroup] = Field(
+        default_factory=dict,
+        description="Feature groups, by name.",
+        examples=["{sales: {entity: store, from: gold.daily, time: day, lags: [7 days], measures: {sold: sum(sold)}}}"],
+    )
     model: Model = Field(description="What is predicted, and how.")
     gate: Gate = Field(Gate(), description="What a model must pass before it becomes champion.")
     monitoring: Monitoring = Field(Monitoring(), description="How scored rows are watched.")

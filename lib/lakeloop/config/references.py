@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
 from lakeloop.config import intervals, sql
-from lakeloop.config.models import BARE_TYPE, PYTHON, Pipeline
+from lakeloop.config.models import BARE_TYPE, METRICS, PYTHON, Pipeline, Split
 from lakeloop.errors import Problem
 
 
@@ -129,11 +131,79 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
     problems.extend(_task(pipeline, file))
-    needs_time = pipeline.features or pipeline.model.split.by == "time"
-    if pipeline.model.spine in tables and needs_time and spine_time(pipeline) is None:
-        problems.append(
-            Problem(file, f"{pipeline.model.spine}.time", "nothing", "the timestamp column of the rows to predict")
-        )
+    problems.extend(_metrics(pipeline, file))
+    problems.extend(_held(pipeline, file))
+    if pipeline.model.spine in tables and spine_time(pipeline) is None:
+        problems.extend(_timeless(pipeline, file))
+
+
+def _timeless(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """What needs a time of the rows to predict, where they have none."""
+    spine, split = pipeline.model.spine, pipeline.model.split
+    if not pipeline.features and split.by != "time":
+        return
+    expected = "the timestamp column of the rows to predict"
+    why = "features look at what was known at that time"
+    if not pipeline.features:
+        why = "for a split by time; rows without a time are split by random, as in split: {by: random}"
+    if spine.startswith("gold."):
+        yield Problem(file, f"{spine}.time", "nothing", expected, why)
+    else:
+        query = f"sql: select * from {spine}"
+        hint = f"{why}; a gold table has a time: one with {query}, key: … and time: … can be the spine"
+        yield Problem(file, "model.spine", f"{spine}, a silver table, which has no time", expected, hint)
+
+
+def _metrics(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """Metrics that the task does not have."""
+    model = pipeline.model
+    allowed = METRICS[model.task]
+    asked = {"model.metric": model.metric, **{f"gate.minimum.{name}": name for name in pipeline.gate.minimum}}
+    for where, name in asked.items():
+        if name not in allowed:
+            close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.4)
+            hint = f"did you mean '{close[0]}'?" if close else ""
+            yield Problem(file, where, name, f"a metric of task {model.task}: {', '.join(allowed)}", hint)
+
+
+def _held(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """Parts that cannot be cut off as the split says."""
+    split, default = pipeline.model.split, Split()
+    shares = []
+    for key in ("validation", "test"):
+        text = getattr(split, key)
+        if split.by == "time":
+            if not _is_cut(text):
+                hint = "a share goes with by: random or by: group" if _is_share(text) else ""
+                yield Problem(file, f"model.split.{key}", text, "a length such as 30 days, or a date", hint)
+        elif text != getattr(default, key) and (split.by != "column" or key == "validation"):
+            if _is_share(text):
+                shares.append(float(text))
+            else:
+                hint = "a length of time or a date goes with by: time" if _is_cut(text) else ""
+                yield Problem(file, f"model.split.{key}", text, "a share between 0 and 1, such as 0.2", hint)
+    if sum(shares) >= 1:
+        found = f"validation: {split.validation}, test: {split.test}"
+        yield Problem(file, "model.split", found, "shares that leave rows to learn from, such as 0.2 each")
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1
+    except ValueError:
+        return False
+
+
+def _is_cut(text: str) -> bool:
+    """Whether it is a length of time or a date."""
+    try:
+        if re.match(r"^\d{4}-\d{2}-\d{2}", text):
+            datetime.fromisoformat(text)
+        else:
+            intervals.seconds(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _task(pipeline: Pipeline, file: str) -> Iterator[Problem]:

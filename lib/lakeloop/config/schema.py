@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from lakeloop.config.environment import Environment
 from lakeloop.config.models import Pipeline
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# The schema of each pipeline.yml, in the folder of the use cases, and the first line that leads editors to it.
+SCHEMA_FILE = "pipeline.schema.json"
+SCHEMA_LINE = f"# yaml-language-server: $schema=../{SCHEMA_FILE}"
 
 
 def json_schema(model: type[BaseModel] = Pipeline) -> dict[str, Any]:
@@ -29,6 +33,11 @@ def json_schema(model: type[BaseModel] = Pipeline) -> dict[str, Any]:
     return {"$schema": DIALECT, "title": f"Lakeloop {model.__name__.lower()}", **found}
 
 
+def schema_text(model: type[BaseModel] = Pipeline) -> str:
+    """The JSON Schema as `lakeloop schema` prints it."""
+    return json.dumps(json_schema(model), indent=2) + "\n"
+
+
 def reference() -> str:
     """docs/configuration.md: every key of both files with its type, default, meaning and an example."""
     lines = [
@@ -37,8 +46,19 @@ def reference() -> str:
         "<!-- Written by `make docs` from the models in lib/lakeloop/config; a test compares the two. -->",
         "",
         "A use case is a folder with a `pipeline.yml`; where it runs is said by `conf/env/<name>.yml`. Expressions are",
-        "Spark SQL. A key that is not listed here is refused. `lakeloop schema` prints the same as a JSON Schema: with",
-        "`# yaml-language-server: $schema=<file>` as the first line of a pipeline.yml an editor completes its keys.",
+        "Spark SQL. A key that is not listed here is refused.",
+        "",
+        "**In an editor.** VS Code with the extension *YAML* by Red Hat (`redhat.vscode-yaml`), and any other editor",
+        "with the YAML language server, completes keys and values, says what they mean and underlines what is wrong,",
+        "where the first line of a `pipeline.yml` is",
+        "",
+        "```yaml",
+        SCHEMA_LINE,
+        "```",
+        "",
+        f"`lakeloop init` writes this line, and `conf/{SCHEMA_FILE}` where there is none; after an upgrade of Lakeloop",
+        f"`lakeloop schema > conf/{SCHEMA_FILE}` writes it anew.",
+        "`lakeloop schema --environment` prints that of an environment file.",
     ]
     for title, model in (("pipeline.yml", Pipeline), ("conf/env/<name>.yml", Environment)):
         lines += ["", f"## {title}"]

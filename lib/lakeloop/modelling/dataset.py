@@ -79,7 +79,10 @@ def model_columns(features: DataFrame, pipeline: Pipeline) -> Columns:
         elif isinstance(field.dataType, T.StringType):
             categorical.append(field.name)
     if not numeric and not categorical:
-        raise DataError(f"model: {model.spine} has no column that the model may see; look at include and exclude.")
+        raise DataError(
+            f"model: {model.spine} has no column that the model may see: the key, times, exclude and what the label "
+            "is made of are hidden from it. Add columns or features, or make it a forecast: that sees the past."
+        )
     return Columns(numeric, categorical)
 
 

@@ -20,6 +20,8 @@ SURE = ("?", "NA")
 MISSING = (*SURE, "N/A", "n/a", "na", "NaN", "nan", "NAN", "NULL", "null", "Null", "None", "none", "-", "--", ".",
            "#N/A", "unknown", "Unknown", "UNKNOWN", "missing", "Missing", "\\N", "(null)", "<NA>")  # fmt: skip
 LONG = 40
+# An object with at least so many objects in it, and nothing else, has values for names: it is a map.
+MAP_SIZE = 5
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # Numbers as people write them, and what makes Spark read them.
@@ -42,6 +44,9 @@ DATES: dict[str, tuple[str, ...]] = {
     r"^\d{1,2}-[A-Za-z]{3}-\d{2}$": ("d-MMM-yy",),
     r"^\d{1,2} [A-Za-z]{3} \d{4}$": ("d MMM yyyy",),
     r"^[A-Za-z]{3} \d{1,2}, \d{4}$": ("MMM d, yyyy",),
+    r"^[A-Za-z]{3} \d{1,2} \d{4}$": ("MMM d yyyy",),
+    r"^[A-Za-z]{4,9} \d{1,2}, \d{4}$": ("MMMM d, yyyy",),
+    r"^\d{1,2} [A-Za-z]{4,9} \d{4}$": ("d MMMM yyyy",),
     r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$": ("yyyyMMdd",),
 }
 CLOCKS = {
@@ -57,12 +62,19 @@ _ISO_TIME = r"^\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{
 
 @dataclass(frozen=True)
 class Leaf:
-    """A raw column, or a field inside one: its name in the files, what SQL calls it, its silver name and Spark type."""
+    """A raw column, or a field inside one: its name in the files, what SQL calls it in bronze, its silver name and
+    Spark type; ``files`` is what SQL may call it by its name in the files, where that is another."""
 
     raw: str
     sql: str
     name: str
     kind: T.DataType
+    files: str = ""
+
+    @property
+    def written(self) -> str:
+        """What an expression of the configuration calls it: as its reader knows it from the files."""
+        return self.files or self.sql
 
     @property
     def bare(self) -> bool:
@@ -131,21 +143,33 @@ def leaves(schema: T.StructType, reserved: Sequence[str] = ()) -> tuple[list[Lea
     """The columns that a table can be made of, fields of structs among them, and the names of those that cannot."""
     found: list[tuple[str, str, T.DataType]] = []
     left: list[str] = []
+    outers = [field for field in schema if field.name not in reserved]
+    told = [name.lower() for field in outers for name in {field.name, field.metadata.get(RAW_NAME, field.name)}]
 
     def visit(raw: str, path: tuple[str, ...], kind: T.DataType) -> None:
-        if isinstance(kind, T.StructType):
+        if isinstance(kind, T.StructType) and not _is_map(kind):
             for inner in kind:
                 visit(f"{raw}.{inner.name}", (*path, inner.name), inner.dataType)
-        elif isinstance(kind, (T.ArrayType, T.MapType, T.BinaryType)):
+        elif isinstance(kind, (T.StructType, T.ArrayType, T.MapType, T.BinaryType)):
             left.append(raw)
         else:
             found.append((raw, quoted(*path), kind))
 
-    for outer in schema:
-        if outer.name not in reserved:
-            visit(outer.metadata.get(RAW_NAME, outer.name), (outer.name,), outer.dataType)
+    for outer in outers:
+        visit(outer.metadata.get(RAW_NAME, outer.name), (outer.name,), outer.dataType)
     names = silver_names([raw for raw, _, _ in found], reserved)
-    return [Leaf(raw, sql, name, kind) for (raw, sql, kind), name in zip(found, names, strict=True)], left
+    files = {
+        quoted(field.name): quoted(raw)
+        for field in outers
+        if (raw := field.metadata.get(RAW_NAME, field.name)) != field.name and told.count(raw.lower()) == 1
+    }
+    return [
+        Leaf(raw, sql, name, kind, files.get(sql, "")) for (raw, sql, kind), name in zip(found, names, strict=True)
+    ], left
+
+
+def _is_map(kind: T.StructType) -> bool:
+    return len(kind) >= MAP_SIZE and all(isinstance(inner.dataType, T.StructType) for inner in kind)
 
 
 def date_patterns(values: Sequence[str]) -> list[str]:
@@ -260,7 +284,7 @@ def understood(found: Sequence[Leaf], counts: Sequence[Seen]) -> tuple[list[Colu
             note = f"{_list(sorted(apart))} is missing here, but a word in another column"
             column = replace(
                 column,
-                text=f"try_cast({column.leaf.sql} as {column.type})",
+                text=f"try_cast({column.leaf.written} as {column.type})",
                 notes=(*column.notes, note),
             )
         result.append(column)
@@ -312,7 +336,7 @@ def _kind(leaf: Leaf, its: Seen, known: int, notes: list[str]) -> tuple[str, str
         # 1,234 fits both ways of writing; thousands are believed where every comma parts three digits.
         name = written[0]
         notes.append("written with signs such as $, % or separators" + (", 1,234 as 1234" if len(written) > 1 else ""))
-        return "double", WRITTEN[name][1].format(leaf.sql), passed[name]
+        return "double", WRITTEN[name][1].format(leaf.written), passed[name]
     return "string", _text(leaf, "string"), known
 
 
@@ -321,7 +345,7 @@ def _dated(leaf: Leaf, its: Seen, patterns: Sequence[str], notes: list[str]) -> 
     others = [pattern for pattern in patterns if pattern != best and its.passed[pattern] == its.passed[best]]
     if others:
         notes.append(f"could as well be {others[0]}")
-    call = f"try_to_timestamp({leaf.sql}, {sql_text(best)})"
+    call = f"try_to_timestamp({leaf.written}, {sql_text(best)})"
     if ":mm" in best:
         return "timestamp", call, its.passed[best]
     return "date", f"cast({call} as date)", its.passed[best]
@@ -331,7 +355,7 @@ def _text(leaf: Leaf, type_: str) -> str:
     """A bare type where the silver column is the raw one, else an expression over it."""
     if leaf.bare:
         return type_
-    return leaf.sql if type_ == leaf.kind.simpleString() else f"try_cast({leaf.sql} as {type_})"
+    return leaf.written if type_ == leaf.kind.simpleString() else f"try_cast({leaf.written} as {type_})"
 
 
 def sql_text(value: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from lakeloop.config import intervals
 from lakeloop.config.models import Monitoring
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.files import Files
@@ -17,6 +18,7 @@ from lakeloop.onboarding.names import quoted
 from lakeloop.onboarding.outcome import Outcome
 
 _WIDTH = 44
+_DAY = 86_400
 # What silver identifies a row by where there is no key: its content, and its number among equal rows.
 ROW_KEY = ("_row_hash", "_row_number")
 
@@ -24,7 +26,7 @@ ROW_KEY = ("_row_hash", "_row_number")
 @dataclass(frozen=True)
 class Draft:
     """Everything that a first configuration says; ``exclude`` has the reason beside each column, ``notes`` what is
-    said of the whole."""
+    said of the whole, ``step`` how many seconds regular times are apart."""
 
     name: str
     source: str
@@ -38,6 +40,7 @@ class Draft:
     guessed: bool
     exclude: Sequence[tuple[str, str]]
     notes: Sequence[str] = ()
+    step: int | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -66,8 +69,15 @@ class Draft:
         if self.guessed:
             found.append(("model.label", f"a guess: say --label COLUMN if it is not {self.outcome.column.leaf.raw}"))
         found += [("model.label", note) for note in self.outcome.notes]
-        found += [("model.exclude", f"{name} {reason}") for name, reason in self.exclude]
+        found += [("model.exclude", reason) for reason in self.excluded()]
         return found
+
+    def excluded(self) -> list[str]:
+        """Why columns are left out, a text a reason."""
+        why: dict[str, list[str]] = {}
+        for name, reason in self.exclude:
+            why.setdefault(reason, []).append(name)
+        return [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
 
 
 def text(draft: Draft) -> str:
@@ -99,7 +109,34 @@ def text(draft: Draft) -> str:
             "gold:",
             f"  {draft.source}: {{sql: select * from silver.{draft.source}, key: {key}, time: {draft.span.column}}}",
         ]
+        if draft.outcome.task == "forecast":
+            lines += _past(draft)
     return "\n".join([*lines, *_model(draft)]) + "\n"
+
+
+def _ahead(draft: Draft) -> tuple[str, str, str]:
+    """The step of a forecast, its horizon, which is a season too, and how far it looks back: a day ahead where there
+    are several rows a day, a week where there is one, four weeks where there are fewer."""
+    step = draft.step or 0
+    if step < _DAY:
+        return intervals.words(step), "1 day", "7 days"
+    return ("1 day", "7 days", "28 days") if step < 7 * _DAY else ("7 days", "28 days", "364 days")
+
+
+def _past(draft: Draft) -> list[str]:
+    """A feature group of the label's own past."""
+    name = draft.outcome.column.name
+    step, season, long = _ahead(draft)
+    return [
+        "features:",
+        "  past:",
+        f"    from: {draft.spine}",
+        f"    time: {draft.span.column if draft.span else ''}",
+        f"    resolution: {step}",
+        f"    lags: [{season}]",
+        f"    windows: [{season}, {long}]",
+        f"    measures: {{mean: avg({expression(name)})}}",
+    ]
 
 
 def _model(draft: Draft) -> list[str]:
@@ -110,14 +147,13 @@ def _model(draft: Draft) -> list[str]:
         f"  spine: {draft.spine}",
         commented(f"  label: {scalar(expression(draft.outcome.column.name))}", [*guess, *draft.outcome.notes]),
     ]
+    if draft.outcome.task == "forecast":
+        _, season, _ = _ahead(draft)
+        lines += [f"  horizon: {season}", f"  season: {season}"]
     if draft.outcome.positive is not None:
         lines.append(f"  positive: {scalar(draft.outcome.positive)}")
     if draft.exclude:
-        why: dict[str, list[str]] = {}
-        for name, reason in draft.exclude:
-            why.setdefault(reason, []).append(name)
-        notes = [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
-        lines.append(commented(f"  exclude: {listed([name for name, _ in draft.exclude])}", notes))
+        lines.append(commented(f"  exclude: {listed([name for name, _ in draft.exclude])}", draft.excluded()))
     if draft.span:
         lines.append(f"  split: {{by: time, validation: {draft.span.validation}, test: {draft.span.test}}}")
         if draft.span.window != Monitoring().window:

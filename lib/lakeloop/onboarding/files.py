@@ -22,6 +22,7 @@ MOST_LINES = 500
 DELIMITERS = (",", ";", "\t", "|")
 NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
+_YEAR = re.compile(r"^(18|19|20)\d{2}$")
 # What a file begins with that is no table of ours, and what it then is.
 _FOREIGN = {
     b"PK\x03\x04": "an archive or an Excel workbook",
@@ -217,7 +218,9 @@ def dialect(text: str) -> Dialect:
     quote = "'" if re.search(r"(^|[,;\t|])'[^'\n]*'($|[,;\t|])", text, re.MULTILINE) and '"' not in text else '"'
     delimiter = max(DELIMITERS, key=lambda sign: _fitness(text, sign, quote))
     if _fitness(text, delimiter, quote) == 0:
-        delimiter = ","
+        if re.match(r"'[^'\n]*'( '[^'\n]*')+\r?\n", text):
+            quote = "'"
+        delimiter = " " if _is_parted_by_spaces(text, quote) else ","
     rows = _rows(text, delimiter, quote)
     if not rows:
         raise DataError("the file has no line that could be read.")
@@ -262,6 +265,14 @@ def _fitness(text: str, delimiter: str, quote: str) -> float:
     return 0 if width < 2 else share**4 * min(width, 10) + width / 1000
 
 
+def _is_parted_by_spaces(text: str, quote: str) -> bool:
+    """Whether single spaces part values, and not words: all rows are equally wide, and some column is of numbers."""
+    rows = _rows(text, " ", quote)
+    if len(rows) < 2 or re.search(r" ( |\r?$)", text, re.MULTILINE) or {len(row) for row in rows} != {len(rows[0])}:
+        return False
+    return len(rows[0]) > 1 and any(all(map(_is_value, column)) for column in zip(*rows[1:], strict=True))
+
+
 def has_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Whether a CSV's first row names the columns: it is unlike the values below it."""
     cells = [cell.strip() for cell in first]
@@ -269,11 +280,15 @@ def has_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
         return False
     if not body:
         return not any(_is_value(cell) for cell in cells)
+    # Years in a row, as in a table with a column a year, are names.
+    years = [int(cell) for cell in cells if _YEAR.match(cell)]
+    named = len(years) > 1 and years == sorted(years)
     votes = 0
     for cell, column in zip(cells, zip(*body, strict=True), strict=True):
         below = [value.strip() for value in column if value.strip()]
         if below and sum(map(_is_value, below)) >= 0.8 * len(below):
-            votes += -1 if _is_value(cell) else 1
+            year = named and _YEAR.match(cell) and not any(map(_YEAR.match, below))
+            votes += -1 if _is_value(cell) and not year else 1
         elif cell and cell in below:
             votes -= 1
     return votes > 0 or (votes == 0 and not any(_is_value(cell) for cell in cells))

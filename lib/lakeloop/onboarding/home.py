@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakeloop.config.loading import PIPELINE_FILE
+from lakeloop.config.schema import SCHEMA_FILE, SCHEMA_LINE, schema_text
 from lakeloop.errors import LakeloopError
 from lakeloop.onboarding.names import snake
 
@@ -53,9 +54,17 @@ class Home:
         _write(file, LOCAL)
         return file
 
+    def schema(self) -> Path | None:
+        """Writes the JSON Schema of pipeline.yml where there is none; returns its path where it was written."""
+        file = self.conf / SCHEMA_FILE
+        if file.exists():
+            return None
+        _write(file, schema_text())
+        return file
+
     def write(self, text: str) -> Path:
-        """Writes pipeline.yml; returns its path."""
-        _write(self.pipeline, text)
+        """Writes pipeline.yml, with the line that leads editors to its schema; returns its path."""
+        _write(self.pipeline, f"{SCHEMA_LINE}\n{text}")
         return self.pipeline
 
 

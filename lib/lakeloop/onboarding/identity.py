@@ -18,6 +18,9 @@ from lakeloop.onboarding.names import quoted, snake
 MOST_SINGLE, MOST_PAIRS = 5, 6
 # A time with fewer different values than this is no axis to split along.
 FEWEST_TIMES = 10
+# Lengths that regular times may be apart, in seconds, the longest first, and the share of the times that must be there.
+STEPS = (604_800, 86_400, 43_200, 21_600, 10_800, 3600, 1800, 900, 600, 300, 60)
+MOST_OF_A_GRID = 0.9
 _ID = re.compile(r"(^|_)(id|key|uuid|guid|no|nr|num|number|code|index|idx)(_|$)|^pk$")
 _NOT_NOW = re.compile(r"birth|dob|expir|due|until|valid|deadline|planned|scheduled_end|next")
 _NOW = re.compile(
@@ -106,6 +109,25 @@ def time_column(columns: Sequence[Column], label: str | None) -> Column | None:
     return min(
         times, key=lambda column: (not _NOW.search(snake(column.name)), column.type != "timestamp"), default=None
     )
+
+
+def step(rows: DataFrame, column: str) -> int | None:
+    """How many seconds the times of ``rows`` are apart, where each comes once and nearly all of a regular grid are
+    there; else None. One action."""
+    at = F.col(quoted(column)).cast("timestamp").cast("double")
+    ends = [F.min(at).alias("oldest"), F.max(at).alias("newest"), F.count(F.lit(1)).alias("rows")]
+    off = [
+        (F.max(F.pmod(at, F.lit(float(length)))) - F.min(F.pmod(at, F.lit(float(length))))).alias(f"off_{length}")
+        for length in STEPS
+    ]
+    found = rows.agg(*ends, F.count_distinct(at).alias("distinct"), *off).collect()[0]
+    if found["distinct"] != found["rows"] or found["rows"] < FEWEST_TIMES:
+        return None
+    for length in STEPS:
+        if found[f"off_{length}"] == 0:
+            grid = (found["newest"] - found["oldest"]) / length + 1
+            return length if found["rows"] >= MOST_OF_A_GRID * grid else None
+    return None
 
 
 def span(rows: DataFrame, column: str) -> Span | None:

@@ -98,6 +98,11 @@ def outcome(column: Column, values: Mapping[str, int]) -> Outcome:
     return Outcome(column, "regression", None, tuple(notes))
 
 
+def ahead(made: Outcome) -> Outcome:
+    """The outcome as a forecast: of a number that nothing tells but its own past."""
+    return replace(made, task="forecast", notes=(*made.notes, "no other column tells it: a forecast from its past"))
+
+
 def _positive(values: Mapping[str, int]) -> tuple[str, bool]:
     """Which of two values is the positive one, and whether its own meaning says so."""
     meant = [value for value in values if value.strip().lower() in POSITIVE]
@@ -115,7 +120,7 @@ def mended(column: Column, values: Mapping[str, int]) -> Column:
         return column
     note = "some classes came with a dot at their end and without: it is taken off"
     its = replace(column.seen, distinct=column.seen.distinct - len(values) + len(joined))
-    return replace(column, text=f"trim(TRAILING '.' FROM {column.leaf.sql})", seen=its, notes=(*column.notes, note))
+    return replace(column, text=f"trim(TRAILING '.' FROM {column.leaf.written})", seen=its, notes=(*column.notes, note))
 
 
 def merged(values: Mapping[str, int]) -> dict[str, int]:

@@ -21,6 +21,7 @@ from lakeloop.onboarding import identity, outcome
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.draft import Draft
 from lakeloop.onboarding.files import Files
+from lakeloop.onboarding.identity import Identity
 from lakeloop.onboarding.names import quoted, source_name
 from lakeloop.tables import Lakehouse
 
@@ -97,6 +98,9 @@ def _decided(
         predicted = outcome.guessed([column for column in columns if column.name not in found.key])
     if predicted.name in found.key:
         found = _without(rows, columns, predicted, time, found)
+    step = identity.step(rows, time.name) if time and set(found.key) <= {time.name} else None
+    if time and step:
+        found = Identity((time.name,), found.rows)
     split = identity.span(rows, time.name) if time else None
     values = label_values(rows, predicted)
     mended = outcome.mended(predicted, values)
@@ -104,15 +108,22 @@ def _decided(
         columns = [mended if column is predicted else column for column in columns]
         predicted, values = mended, outcome.merged(values)
     hidden = excluded(columns, {*found.key, predicted.name})
+    made = outcome.outcome(predicted, values)
+    seen = {column.name for column in columns if not column.is_time} - {name for name, _ in hidden}
+    if not seen - {*found.key, predicted.name}:
+        if split and step and made.task == "regression":
+            made = outcome.ahead(made)
+        else:
+            notes.append(f"no column is left from which {predicted.name} could be learnt: a model needs one")
     return Draft(
-        name, source, files, columns, missing, found, time if split else None, split,
-        outcome.outcome(predicted, values), label is None, hidden, notes,
+        name, source, files, columns, missing, found, time if split else None, split, made, label is None, hidden,
+        notes, step,
     )  # fmt: skip
 
 
 def _without(
-    rows: DataFrame, columns: Sequence[Column], label: Column, time: Column | None, found: identity.Identity
-) -> identity.Identity:
+    rows: DataFrame, columns: Sequence[Column], label: Column, time: Column | None, found: Identity
+) -> Identity:
     """The key, where the label was found to be one: another, for a number may be different in each row by chance."""
     if identity.looks_like_id(label) or label.type == "string":
         raise DataError(

@@ -96,7 +96,7 @@ def test_a_wrong_type_says_what_is_expected(conf: Folder) -> None:
         ("[7 days]", "[a while]", "features.spending.windows.0", "such as '6 hours'"),
         ("avg(amount)", "median(amount)", "features.spending.measures.mean_amount", "one aggregate of avg"),
         ("pipeline: shop", "pipeline: My Shop", "pipeline", "lower-case letters"),
-        ("task: binary", "task: binary\n  metric: r2_score", "model", "roc_auc"),
+        ("task: binary", "task: binary\n  metric: r2_score", "model.metric", "roc_auc"),
     ],
 )
 def test_values_that_cannot_be_right_are_refused(conf: Folder, old: str, new: str, where: str, expected: str) -> None:
@@ -241,10 +241,10 @@ def test_merge_keys_of_a_merged_section_are_no_repetition(conf: Folder) -> None:
     assert sources["returns"].options == {"header": True, "sep": ";"}
 
 
-@pytest.mark.parametrize(("written", "read"), [("2013-10-01", "2013-10-01"), ("90 days", "90 days"), ("0.2", "0.2")])
-def test_a_split_takes_dates_lengths_and_shares(conf: Folder, written: str, read: str) -> None:
-    settings = conf.settings(("task: binary", f"task: binary\n  split: {{test: {written}}}"))
-    assert settings.pipeline.model.split.test == read
+@pytest.mark.parametrize(("by", "written"), [("time", "2013-10-01"), ("time", "90 days"), ("random", "0.2")])
+def test_a_split_takes_dates_lengths_and_shares(conf: Folder, by: str, written: str) -> None:
+    settings = conf.settings(("task: binary", f"task: binary\n  split: {{by: {by}, test: {written}}}"))
+    assert settings.pipeline.model.split.test == written
 
 
 def test_spark_settings_are_text_as_spark_writes_it(conf: Folder) -> None:
@@ -282,3 +282,60 @@ def test_raw_files_are_below_the_landing_root_unless_their_path_says_where(conf:
     assert settings.raw_files("orders/*.csv") == settings.resolve("{landing}") + "/orders/*.csv"
     assert settings.raw_files("/data/orders.csv") == "/data/orders.csv"
     assert settings.raw_files("s3://bucket/orders/") == "s3://bucket/orders/"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "found", "hint"),
+    [
+        ("  task: binary", "  task: binary\n  positive: Yes", "model.positive", "True", "goes in quotes"),
+        ("label: amount > 100", "label: [amount]", "model.label", "['amount']", "its keys: expression, known_after"),
+        (
+            "    key: order_id\n    columns",
+            "    expect: amount > 0\n    columns",
+            "sources.orders.expect",
+            "'amount > 0'",
+            "such as {distance_is_positive: distance > 0}",
+        ),
+        ("  orders:\n", "  - orders:\n", "sources", "[{'orders'", "such as {weather:"),
+        ("  label: amount > 100", "  label:", "model.label", "nothing", "its keys"),
+    ],
+)
+def test_a_value_of_the_wrong_shape_is_told_how_it_is_written(
+    conf: Folder, old: str, new: str, where: str, found: str, hint: str
+) -> None:
+    [problem] = conf.problems(conf.changed((old, new)))
+    assert problem.where == where
+    assert problem.found.startswith(found)
+    assert hint in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("    key: order_id\n    columns", "\tkey: order_id\n    columns", "spaces"),
+        ("path: orders/*.csv", "path: *.csv", "quotes"),
+        ("label: amount > 100", "label: `amount` > 100", "quotes"),
+        ("label: amount > 100", "label: amount: 100", "quotes"),
+    ],
+)
+def test_a_slip_in_yaml_is_told_how_it_is_mended(conf: Folder, old: str, new: str, hint: str) -> None:
+    [problem] = conf.problems(conf.changed((old, new)))
+    assert problem.where.startswith("line ")
+    assert hint in problem.hint
+
+
+def test_one_algorithm_needs_no_list(conf: Folder) -> None:
+    settings = conf.settings(("task: binary", "task: binary\n  algorithms: xgboost"))
+    assert settings.pipeline.model.algorithm_names() == ["xgboost"]
+
+
+def test_a_folder_without_a_use_case_gets_the_nearest_that_has_one(conf: Folder) -> None:
+    conf.pipeline()
+    [problem] = conf.problems(conf.conf / "shopp", env="nowhere")
+    assert problem.hint == f"did you mean {conf.conf / 'shop'}?"
+    [problem] = conf.problems(conf.conf / "bakery")
+    assert str(conf.conf / "shop") in problem.hint
+
+
+def test_the_file_stands_for_its_folder(conf: Folder) -> None:
+    assert load(conf.pipeline() / "pipeline.yml").folder == conf.conf / "shop"

@@ -7,7 +7,7 @@ import pytest
 from lakeloop.config import load
 from lakeloop.config.references import gold_inputs, gold_order, spine_key, spine_time
 
-from ..conftest import Folder
+from ..conftest import SHOP, Folder
 
 
 def test_an_unknown_table_in_a_gold_query_gets_the_nearest(conf: Folder) -> None:
@@ -139,6 +139,48 @@ def test_affected_by_names_an_input_of_the_query(conf: Folder) -> None:
 def test_a_split_by_time_needs_the_spines_time(conf: Folder) -> None:
     [problem] = conf.problems(conf.changed(("    time: ordered_at\nfeatures", "features")))
     assert (problem.where, problem.found) == ("gold.sales.time", "nothing")
+
+
+def test_a_silver_spine_without_a_time_is_told_both_ways_out(conf: Folder) -> None:
+    [problem] = conf.problems(conf.changed(("spine: gold.sales", "spine: silver.orders")))
+    assert (problem.where, problem.found) == ("model.spine", "silver.orders, a silver table, which has no time")
+    assert "sql: select * from silver.orders" in problem.hint
+    no_features = SHOP[: SHOP.index("features:")] + SHOP[SHOP.index("model:") :]
+    [problem] = conf.problems(conf.pipeline(no_features.replace("spine: gold.sales", "spine: silver.orders")))
+    assert "split: {by: random}" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "found"),
+    [
+        ("split: {by: random, test: 20%}", "model.split.test", "20%"),
+        ("split: {by: random, validation: 14 days}", "model.split.validation", "14 days"),
+        ("split: {by: random, validation: 0.5, test: 0.5}", "model.split", "validation: 0.5, test: 0.5"),
+        ("split: {by: group, group: country, test: 1.5}", "model.split.test", "1.5"),
+        ("split: {by: column, column: country, validation: a third}", "model.split.validation", "a third"),
+        ("split: {test: 0.2}", "model.split.test", "0.2"),
+        ("split: {validation: 1 month}", "model.split.validation", "1 month"),
+        ("split: {test: '2013-13-01'}", "model.split.test", "2013-13-01"),
+    ],
+)
+def test_a_part_that_cannot_be_cut_off_is_told_before_the_run(conf: Folder, line: str, where: str, found: str) -> None:
+    [problem] = conf.problems(conf.changed(("task: binary", f"task: binary\n  {line}")))
+    assert (problem.where, problem.found) == (where, found)
+
+
+@pytest.mark.parametrize("split", ["{by: random}", "{by: column, column: country}", "{test: 2013-10-01}"])
+def test_parts_that_can_be_cut_off_load(conf: Folder, split: str) -> None:
+    assert conf.settings(("task: binary", f"task: binary\n  split: {split}"))
+
+
+def test_metrics_are_those_of_the_task(conf: Folder) -> None:
+    gate = "gate: {minimum: {accuracy: 0.9, r2_score: 0.5, f1_score: 0.1}}\nmodel:\n  metric: auc"
+    problems = conf.problems(conf.changed(("model:", gate)))
+    assert [(problem.where, problem.hint) for problem in problems] == [
+        ("model.metric", "did you mean 'roc_auc'?"),
+        ("gate.minimum.accuracy", "did you mean 'accuracy_score'?"),
+        ("gate.minimum.r2_score", "did you mean 'f1_score'?"),
+    ]
 
 
 def test_a_spine_tells_its_time_and_key(conf: Folder) -> None:

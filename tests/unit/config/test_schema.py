@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from lakeloop.config.environment import Environment
 from lakeloop.config.models import Pipeline, Section
-from lakeloop.config.schema import json_schema, reference
+from lakeloop.config.schema import SCHEMA_FILE, SCHEMA_LINE, json_schema, reference, schema_text
 
 PROJECT = Path(__file__).parents[3]
 
@@ -42,6 +42,23 @@ def flights() -> Any:
 def test_the_page_is_written_from_the_models() -> None:
     page = (PROJECT / "docs/configuration.md").read_text(encoding="utf-8")
     assert page == reference(), "docs/configuration.md is out of date: run `make docs`"
+
+
+def test_editors_are_led_to_the_schema_as_it_is() -> None:
+    written = (PROJECT / "conf" / SCHEMA_FILE).read_text(encoding="utf-8")
+    assert written == schema_text(), f"conf/{SCHEMA_FILE} is out of date: run `make docs`"
+    for file in PROJECT.glob("conf/*/pipeline.yml"):
+        assert file.read_text(encoding="utf-8").splitlines()[0] == SCHEMA_LINE, file
+        assert (file.parent / SCHEMA_LINE.rsplit("=", 1)[1]).resolve() == (PROJECT / "conf" / SCHEMA_FILE).resolve()
+
+
+def test_every_section_that_has_keys_names_them() -> None:
+    schema = json_schema()
+    assert len(schema["$defs"]) >= len(list(sections())) - 1
+    for name, section in schema["$defs"].items():
+        assert section["properties"] and section["additionalProperties"] is False, name
+    gate, model = schema["$defs"]["Gate"]["properties"], schema["$defs"]["Model"]["properties"]
+    assert "r2_score" in gate["minimum"]["propertyNames"]["enum"] and "r2_score" in model["metric"]["enum"]
 
 
 def test_the_schema_accepts_the_example_and_refuses_a_misspelt_key() -> None:

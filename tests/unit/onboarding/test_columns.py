@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import types as T
 
+from lakeloop.bronze import RAW_NAME
 from lakeloop.onboarding.columns import Leaf, Seen, date_patterns, leaves, understood
 from lakeloop.onboarding.names import quoted
 
@@ -79,6 +80,9 @@ def test_two_orders_of_day_and_month_are_told_where_both_fit() -> None:
         (["31.12.2024 23:59"], ["d.M.yyyy H:mm"]),
         (["2024/12/31 11:59:00 PM"], ["yyyy/M/d h:mm:ss a"]),
         (["20241231"], ["yyyyMMdd"]),
+        (["Jan 1 2000", "Feb 12 2000"], ["MMM d yyyy"]),
+        (["January 1, 2000", "May 2, 2000", "July 3, 2000"], ["MMMM d, yyyy"]),
+        (["1 January 2000"], ["d MMMM yyyy"]),
         (["2024-12-31", "12", "north"], []),
     ],
 )
@@ -92,3 +96,26 @@ def test_fields_inside_structs_are_columns_and_arrays_are_left_out() -> None:
     found, left = leaves(schema)
     assert [(item.name, item.sql) for item in found] == [("id", "`id`"), ("home_city", "`home`.`city`")]
     assert left == ["home.tags"]
+
+
+def test_an_object_of_objects_is_a_map_and_left_out() -> None:
+    skin = T.StructType([T.StructField("image", T.StringType())])
+    skins = T.StructType([T.StructField(f"1F3F{letter}", skin) for letter in "BCDEF"])
+    found, left = leaves(T.StructType([T.StructField("name", T.StringType()), T.StructField("skins", skins)]))
+    assert ([item.name for item in found], left) == (["name"], ["skins"])
+
+
+def test_a_column_is_called_as_the_files_call_it() -> None:
+    def field(name: str, raw: str) -> T.StructField:
+        return T.StructField(name, T.StringType(), metadata={RAW_NAME: raw})
+
+    given = [field("Body_Mass_g_", "Body Mass (g)"), field("A_b", "A b"), field("a_B_2", "a B"), field("n", "n")]
+    found, _ = leaves(T.StructType(given))
+    columns, _ = understood(found, [counted(number=100, double=100)] * 4)
+    # Where two differ in case alone, their names in the files tell them apart no more.
+    assert {column.name: column.text for column in columns} == {
+        "body_mass_g": "try_cast(`Body Mass (g)` as double)",
+        "a_b": "try_cast(`A_b` as double)",
+        "a_b_2": "try_cast(`a_B_2` as double)",
+        "n": "double",
+    }

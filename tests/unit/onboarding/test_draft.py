@@ -10,12 +10,13 @@ import yaml
 from pyspark.sql import types as T
 
 from lakeloop.config import load
+from lakeloop.config.schema import SCHEMA_FILE, SCHEMA_LINE
 from lakeloop.onboarding.columns import Column, Leaf, Seen
 from lakeloop.onboarding.draft import Draft, expression, scalar, text
 from lakeloop.onboarding.files import Files
 from lakeloop.onboarding.home import Home
 from lakeloop.onboarding.identity import Identity, Span
-from lakeloop.onboarding.outcome import Outcome
+from lakeloop.onboarding.outcome import Outcome, ahead
 
 
 def column(name: str, type_: str = "string", text: str = "", notes: tuple[str, ...] = ()) -> Column:
@@ -79,9 +80,14 @@ def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     home.check()
     assert home.environment() == tmp_path / "conf" / "env" / "local.yml"
     assert home.environment() is None
+    assert home.schema() == tmp_path / "conf" / SCHEMA_FILE
+    assert home.schema() is None
     timed = replace(DRAFT, span=Span("day", "20 days", "30 days", "1 week"))
 
-    settings = load(home.write(text(timed)).parent)
+    file = home.write(text(timed))
+    settings = load(file.parent)
+
+    assert file.read_text(encoding="utf-8").startswith(f"{SCHEMA_LINE}\npipeline: shop\n")
 
     source = settings.pipeline.sources["orders"]
     assert source.options == {"sep": ";", "header": False}
@@ -92,6 +98,21 @@ def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     assert settings.pipeline.model.split.test == "30 days"
     assert settings.pipeline.model.positive == "Yes"
     assert settings.pipeline.monitoring.window == "1 week"
+
+
+def test_a_number_that_only_its_past_tells_is_drafted_as_a_forecast(tmp_path: Path) -> None:
+    outcome = ahead(Outcome(column("temp", "double"), "regression"))
+    series = replace(DRAFT, outcome=outcome, span=Span("day", "20 days", "30 days"), step=3600, exclude=[],
+        identity=Identity(("day",), 9))  # fmt: skip
+    home = Home(tmp_path / "conf", "shop")
+    home.environment()
+
+    pipeline = load(home.write(text(series)).parent).pipeline
+
+    assert (pipeline.model.task, pipeline.model.horizon, pipeline.model.season) == ("forecast", "1 day", "1 day")
+    past = pipeline.features["past"]
+    assert (past.entity, past.from_, past.resolution, past.lags) == ([], "gold.orders", "1 hour", ["1 day"])
+    assert past.measures == {"mean": "avg(temp)"}
 
 
 @pytest.mark.parametrize(

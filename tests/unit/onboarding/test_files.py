@@ -35,6 +35,15 @@ def test_a_single_column_has_the_usual_delimiter() -> None:
     assert dialect("amount\n1\n2\n").delimiter == ","
 
 
+def test_single_spaces_part_values_but_no_words() -> None:
+    found = dialect("popul age vote\n0 36 1\n190 20 0\n")
+    assert (found.delimiter, found.header, found.first) == (" ", True, ("popul", "age", "vote"))
+    quoted = dialect("'OBS' 'G P A'\n1 2.66\n2 2.89\n")
+    assert (quoted.delimiter, quoted.quote, quoted.first) == (" ", "'", ("OBS", "G P A"))
+    assert dialect("full name\nann lee\nbob ray\n").delimiter == ","
+    assert dialect("note\nten 10\nmore than 20\n").delimiter == ","
+
+
 @pytest.mark.parametrize(
     ("text", "header"),
     [
@@ -44,7 +53,9 @@ def test_a_single_column_has_the_usual_delimiter() -> None:
         ("name,town\nann,rome\nbob,oslo\n", True),
         ("ann,rome\nbob,rome\nann,oslo\n", False),
         (",amount\n0,1.5\n1,2.5\n", True),
-        ("day,2019,2020\nmon,1.5,2.5\n", False),
+        ("day,2019,2020\nmon,1.5,2.5\n", True),
+        ("mon,2019,2020\ntue,2018,1999\n", False),
+        ("mon,20.5,30.5\ntue,1.5,2.5\n", False),
         ("2024-01-01,x\n2024-01-02,y\n", False),
         ("name,amount\n", True),
     ],
