@@ -518,6 +518,36 @@ def _looking(settings: Settings) -> Run:
 
 
 @app.command()
+def maintain(
+    folder: Folder,
+    env: Env = "local",
+    sets: Sets = None,
+    wait: Wait = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compact small files and remove old ones, as `maintenance` in pipeline.yml says."""
+    settings = load(folder, env, sets or ())
+    from lakeloop import maintenance
+    from lakeloop.governance.lock import alone
+    from lakeloop.pipeline import new_run_id
+    from lakeloop.report import print_json
+    from lakeloop.session import session
+    from lakeloop.tables import Lakehouse
+
+    console = Console(highlight=False)
+    now = datetime.now(timezone.utc)
+    with alone(settings, now, wait, _warn), console.status("looking") if not as_json else nullcontext() as shown:
+        working = (lambda table: shown.update(table)) if shown is not None else (lambda table: None)
+        found = list(maintenance.maintained(Lakehouse(session(settings), settings), new_run_id(now), working))
+    if as_json:
+        print_json(console, {"tables": [asdict(item) for item in found]})
+    else:
+        maintenance.show(console, settings, found, quiet)
+
+
+@app.command()
 def ui(
     folder: Folder,
     env: Env = "local",

@@ -86,7 +86,7 @@ class Run:
         self.reporter = reporter
         self.force = force
         self.lakehouse = Lakehouse(spark, settings)
-        self.engine = Engine(self.lakehouse, run_id, rebuild)
+        self.engine = Engine(self.lakehouse, run_id, rebuild, now)
         self._tracking: Tracking | None = None
 
     @property
@@ -150,7 +150,7 @@ class Run:
         started = self.clock()
         try:
             with self.reporter.working(stage, what):
-                result = _explaining(stage, what, work)
+                result = explaining(stage, what, work)
         except Exception as error:
             self.steps.append(Step(stage, what, started, self.clock(), error=error))
             raise
@@ -261,7 +261,7 @@ def together(works: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
     return [future.result() for future in (failed or futures)]
 
 
-def _explaining(stage: str, what: str, work: Callable[[], Any]) -> Any:
+def explaining(stage: str, what: str, work: Callable[[], Any]) -> Any:
     """What ``work`` returns; a failure of Spark is told in the user's words."""
     try:
         return work()
