@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakeloop.tables import Commit, Lakehouse, Table, is_missing_file
+from lakeloop.tables import Commit, Lakehouse, Table, is_conflict, is_missing_file
 
 Rows = Mapping[Table, DataFrame]
 
@@ -113,7 +113,16 @@ class Engine:
         self._latest.pop(table, None)
 
     def derive(self, derivation: Derivation) -> Outcome:
-        """Brings the derivation's table up to date with its inputs, in one commit or none."""
+        """Brings the derivation's table up to date with its inputs, in one commit or none. Where somebody else commits
+        to the table meanwhile, once more from what is there then."""
+        try:
+            return self._derive(derivation)
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+        return self._derive(derivation)
+
+    def _derive(self, derivation: Derivation) -> Outcome:
         started = time.monotonic()
         versions = {table: self._version(table) for table in derivation.inputs}
         known = self.lakehouse.last_progress(derivation.output)
@@ -136,7 +145,7 @@ class Engine:
                     return Outcome(derivation.output, "unchanged", commit.version, seconds=time.monotonic() - started)
                 changed = {table: commits for table, commits in unseen.items() if _changes_rows(commits)}
                 if changed:
-                    rows_in = self._update(derivation, versions, changed, progress)
+                    rows_in = self._update(derivation, versions, changed, progress, commit.version)
             except _Rebuild as why:
                 reason = str(why)
         if reason:
@@ -237,11 +246,12 @@ class Engine:
         versions: Mapping[Table, int],
         commits: Mapping[Table, Sequence[Commit]],
         progress: Mapping[str, object],
+        known: int,
     ) -> int:
-        """The part of the table that the changes of its inputs (``commits``) touch; returns the first input's changed
-        rows. _Rebuild where the changes cannot be followed, or their files are gone (VACUUM removes them)."""
+        """The part of the table, at version ``known``, that the changes of its inputs (``commits``) touch; returns the
+        first input's changed rows. _Rebuild where they cannot be followed, or their files are gone (by VACUUM)."""
         try:
-            return self._follow(derivation, versions, commits, progress)
+            return self._follow(derivation, versions, commits, progress, known)
         except Exception as error:
             if not is_missing_file(error):
                 raise
@@ -254,6 +264,7 @@ class Engine:
         versions: Mapping[Table, int],
         commits: Mapping[Table, Sequence[Commit]],
         progress: Mapping[str, object],
+        known: int,
     ) -> int:
         identity = derivation.identity
         first = derivation.inputs[0]
@@ -286,7 +297,7 @@ class Engine:
                 if isinstance(identity, ByKey):
                     self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
                 else:
-                    self.lakehouse.append(derivation.output, rows, progress)
+                    self.lakehouse.append(derivation.output, rows, progress, known)
         return sum(changed_rows(commit) for commit in commits.get(first, ()))
 
     def _update_slices(

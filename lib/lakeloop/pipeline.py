@@ -28,9 +28,13 @@ from lakeloop.modelling.train import Trained
 from lakeloop.monitoring import tables as monitor
 from lakeloop.monitoring.reference import reference
 from lakeloop.report import Reporter
-from lakeloop.tables import Lakehouse, Table
+from lakeloop.tables import Lakehouse, Table, is_conflict
 from lakeloop.tracking import Tracking
 
+# How Python notices that there is no Java any more.
+_JAVA_GONE = re.compile(
+    r"Answer from Java side is empty|while sending or receiving|trying to connect to the Java server"
+)
 # Tables that are made at a time.
 AT_ONCE = 4
 # The stages whose tables are defined by the configuration alone.
@@ -281,6 +285,16 @@ def explained(stage: str, what: str, error: Exception) -> LakeloopError:
         return DataError(own.group(1).strip())
     if "No space left on device" in text:
         return MachineError(f"{what}: the disk is full. Free some space and run again; nothing half done was kept.")
+    if is_conflict(error):
+        return LakeloopError(
+            f"{what}: somebody else wrote to the table at the same time, twice. Nothing half done was kept: run again "
+            "when the other has ended."
+        )
+    if _JAVA_GONE.search(text):
+        return MachineError(
+            f"{what}: Spark's Java process has ended, by the system for want of memory or by a signal. What was "
+            "committed stays, and the next run goes on from there."
+        )
     if "OutOfMemoryError" in text or "SparkOutOfMemoryError" in text:
         return MachineError(
             f"{what}: Spark ran out of memory. Give it more with --set environment.spark.'spark.driver.memory'=8g "

@@ -41,6 +41,7 @@ _NO_TABLE = (
 )
 
 
+_CONFLICT = re.compile(r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|\bConcurrent\w+Exception")
 _NO_FILE = ("FileNotFoundException", "FILE_NOT_EXIST", "DELTA_FILE_NOT_FOUND", "DELTA_CHANGE_DATA_FILE_NOT_FOUND")
 
 
@@ -206,10 +207,13 @@ class Lakehouse:
         else:
             writer.saveAsTable(self.identifier(table))
 
-    def append(self, table: Table, rows: DataFrame, progress: Mapping[str, object]) -> None:
-        """Adds rows to a table that is there, and columns that it does not have."""
+    def append(self, table: Table, rows: DataFrame, progress: Mapping[str, object], after: int | None = None) -> None:
+        """Adds rows to a table that is there, and columns that it does not have. Where two append what follows version
+        ``after`` of the table, as two runs at once would, one of them does."""
         writer = rows.write.format("delta").mode("append").option("mergeSchema", "true")
         writer = writer.option("userMetadata", _metadata(progress))
+        if after is not None:
+            writer = writer.option("txnAppId", METADATA).option("txnVersion", after)
         self._save(writer, table)
 
     def batch_writer(
@@ -320,6 +324,11 @@ def _progress(metadata: str | None) -> Mapping[str, object] | None:
         return None
     progress = data.get(METADATA) if isinstance(data, dict) else None
     return progress if isinstance(progress, dict) else None
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether Delta refused a commit, for another writer's came first."""
+    return _CONFLICT.search(str(error)) is not None
 
 
 def is_missing_file(error: Exception) -> bool:

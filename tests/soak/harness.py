@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +19,8 @@ from deltalake import DeltaTable
 
 from lakeloop.config import Settings, load
 
-TESTS = Path(__file__).parents[1]
+from . import worker
+
 FIRST_DAY = datetime(2024, 5, 1, 12, tzinfo=timezone.utc)
 LAYERS = ("bronze", "silver", "quarantine", "gold", "features")
 # When a run happened differs between two lakehouses; everything else must not.
@@ -160,31 +159,25 @@ class Killed(Exception):
 class Worker:
     """A process with a Spark session, in a process group of its own, that runs the shop on demand."""
 
+    # Its modules are imported once, in the server that the processes are forked from; that takes seconds.
+    _context = multiprocessing.get_context("forkserver")
+    _context.set_forkserver_preload(["soak.worker"])
+
     def __init__(self, home: Path, root: Path, log: Path) -> None:
-        path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
-        with log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "soak.worker", str(home), str(root)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, "PYTHONPATH": path},
-                text=True,
-                bufsize=1,
-                start_new_session=True,
-            )
         self._root = root
         self._log = log
-        self._answer(time.monotonic() + PATIENCE, lambda: False)
+        self._line, theirs = self._context.Pipe()
+        arguments = (str(home), str(root), str(log), theirs)
+        self._process = self._context.Process(target=worker.serve, args=arguments, daemon=False)
+        self._process.start()
+        theirs.close()
+        assert self._answer(lambda: False) is not None, f"it died by itself, see {log}"
 
     def run(self, kill: Kill | None = None) -> dict[str, Any]:
         """One run: the points that it passed and its seconds. Killed where it is killed; AssertionError where it fails
         or dies by itself."""
-        assert self._process.stdin is not None
-        self._process.stdin.write((kill.point if isinstance(kill, AtPoint) else "") + "\n")
-        self._process.stdin.flush()
-        due = self._due(kill)
-        answer = self._answer(time.monotonic() + PATIENCE, due)
+        self._line.send(kill.point if isinstance(kill, AtPoint) else "")
+        answer = self._answer(self._due(kill))
         if answer is None:
             assert kill is not None, f"the run died by itself, see {self._log}"
             raise Killed(kill)
@@ -202,16 +195,16 @@ class Worker:
             return lambda: any(name.endswith(ending) for name in _names(folder) - before)
         return lambda: False
 
-    def _answer(self, until: float, due: Callable[[], bool]) -> dict[str, Any] | None:
-        """The next line; None where the process has died, by its own hand or, when it is ``due``, by ours."""
-        assert self._process.stdout is not None
+    def _answer(self, due: Callable[[], bool]) -> dict[str, Any] | None:
+        """What it says next; None where it has died, by its own hand or, when it is ``due``, by ours."""
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            if select.select([self._process.stdout], [], [], 0.0005)[0]:
-                line = self._process.stdout.readline()
-                if line:
-                    return dict(json.loads(line))
-                self.kill()
-                return None
+            if self._line.poll(0.0005):
+                try:
+                    return dict(self._line.recv())
+                except (EOFError, ConnectionResetError):
+                    self.kill()
+                    return None
             if due():
                 self.kill()
                 return None
@@ -221,17 +214,18 @@ class Worker:
     def kill(self) -> None:
         """SIGKILL for the whole group and for Spark's Python workers, which are in groups of their own; when it
         returns none of them is left."""
-        session = self._process.pid
-        _signal(lambda: os.killpg(session, signal.SIGKILL))
-        self._process.wait()
-        while left := _session(session):
+        leader = self._process.pid
+        assert leader is not None
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+        self._process.kill()
+        self._process.join()
+        while left := _session(leader):
             for process in left:
-                _signal(lambda process=process: os.kill(process, signal.SIGKILL))  # type: ignore[misc]  # bound here
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             time.sleep(0.01)
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with suppress(BrokenPipeError):
-                pipe.close()
+        self._line.close()
 
 
 def _names(folder: Path) -> set[str]:
@@ -239,11 +233,6 @@ def _names(folder: Path) -> set[str]:
         return set(os.listdir(folder))
     except FileNotFoundError:
         return set()
-
-
-def _signal(send: Callable[[], None]) -> None:
-    with suppress(ProcessLookupError):
-        send()
 
 
 def _session(leader: int) -> list[int]:

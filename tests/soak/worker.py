@@ -1,18 +1,13 @@
-"""A process that runs a use case whenever it is told to, until it is killed (see harness.Worker).
-
-Each line of its standard input names a point at which it is to kill itself and all its processes; an empty line names
-none. After a run it writes one line of JSON: the points that the run passed and the seconds it took, or its error.
-"""
+"""What runs in a process that is to be killed (see harness.Worker), and the points at which it kills itself."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -85,25 +80,24 @@ class Points:
         return told
 
 
-def main(folder: str, root: str) -> None:
-    # Spark and Java may write to standard output, which is the parent's line.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+def serve(folder: str, root: str, log: str, line: Connection) -> None:
+    """Runs the use case for each point that comes through ``line`` (see Points.fatal), in a session and a process
+    group of its own; answers with an empty mapping when it is ready, then for each run with its points and seconds, or
+    its error."""
+    os.setsid()
+    with open(log, "ab") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
     settings = load(Path(folder), "local", [f"environment.root={root}"])
     points = Points()
     points.watch_the_doors()
     spark = session(settings)
-    print(json.dumps({"ready": os.getpid()}), file=answers, flush=True)
-    for line in sys.stdin:
-        points.fatal, points.passed = line.strip(), []
+    line.send({})
+    while True:
+        points.fatal, points.passed = line.recv(), []
         started = time.monotonic()
         try:
             run(spark, settings)
-            told: dict[str, Any] = {"points": points.passed, "seconds": time.monotonic() - started}
+            line.send({"points": points.passed, "seconds": time.monotonic() - started})
         except Exception as error:
-            told = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(told), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+            line.send({"error": f"{type(error).__name__}: {error}"})
