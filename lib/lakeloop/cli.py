@@ -28,6 +28,7 @@ from lakeloop.errors import (
     LakeloopError,
     MachineError,
     Problem,
+    machine_fault,
 )
 from lakeloop.stages import STAGES
 from lakeloop.version import __version__
@@ -612,12 +613,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; what was committed stays, and the next run goes on from there")
         return 130
-    except OSError as error:
-        if "--debug" in given or error.errno != 28:
-            raise
-        Console(stderr=True).print("[red bold]error[/] The disk is full. Free some space and run again.")
-        return MachineError.exit_code
     except Exception as error:
+        if "--debug" in given:
+            raise
+        if fault := machine_fault(error):
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {escape(fault)}")
+            return MachineError.exit_code
         shown = getattr(error, "format_message", None)
         if shown is None:
             raise
