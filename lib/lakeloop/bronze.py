@@ -35,7 +35,7 @@ from lakeloop.rawfiles import (
     raw_fields,
     raw_name,
 )
-from lakeloop.tables import TABLE_NAME, Lakehouse, Table
+from lakeloop.tables import TABLE_NAME, Lakehouse, Table, is_conflict
 
 # The file source forgets, and then skips, files that are older than this before the newest that it has seen:
 # by default a week, which silently loses what arrives late with its old modification time.
@@ -369,6 +369,11 @@ def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
     if "No space left on device" in text:
         return MachineError(
             f"bronze.{name}: the disk is full. Free some space and run again; nothing half done was kept."
+        )
+    if is_conflict(error):
+        return LakeloopError(
+            f"bronze.{name}: another run took the same files at the same time. Nothing came twice: run again when it has "
+            "ended."
         )
     gone = _GONE.search(text)
     file = re.sub(r"^file:/+", "/", gone.group(1)).rstrip(".") if gone else path

@@ -40,6 +40,12 @@ def test_a_full_disk_is_a_fault_of_the_machine() -> None:
     assert "bronze.orders: the disk is full" in str(found)
 
 
+def test_of_two_runs_one_is_told_to_run_again() -> None:
+    text = "[DELTA_CONCURRENT_TRANSACTION] ConcurrentTransactionException: This error occurs when"
+    found = bronze._reading_error("orders", LANDED, RuntimeError(text))
+    assert "bronze.orders: another run took the same files at the same time." in str(found)
+
+
 def test_a_landing_folder_that_is_not_there_is_named(conf: Folder) -> None:
     settings = load(conf.pipeline(), sets=("environment.master=local[1]",))
     with pytest.raises(DataError, match=r"sources\.orders\.path: the folder .*/landing/orders is not there"):
