@@ -372,8 +372,8 @@ def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
         )
     if is_conflict(error):
         return LakeloopError(
-            f"bronze.{name}: another run took the same files at the same time. Nothing came twice: run again when it has "
-            "ended."
+            f"bronze.{name}: another run took the same files at the same time. Nothing came twice: run again "
+            "when it has ended."
         )
     gone = _GONE.search(text)
     file = re.sub(r"^file:/+", "/", gone.group(1)).rstrip(".") if gone else path
