@@ -18,7 +18,7 @@ from pyspark.sql import types as T
 from lakeloop.config import Settings
 from lakeloop.config.models import Source
 from lakeloop.derive import Engine, Outcome, changed_rows
-from lakeloop.errors import DataError
+from lakeloop.errors import DataError, LakeloopError, MachineError
 from lakeloop.rawfiles import (
     CORRUPT,
     FILE,
@@ -35,7 +35,7 @@ from lakeloop.rawfiles import (
     raw_fields,
     raw_name,
 )
-from lakeloop.tables import TABLE_NAME, Lakehouse, Table
+from lakeloop.tables import TABLE_NAME, Lakehouse, Table, is_conflict
 
 # The file source forgets, and then skips, files that are older than this before the newest that it has seen:
 # by default a week, which silently loses what arrives late with its old modification time.
@@ -47,6 +47,8 @@ _LISTING = "path string, modificationTime timestamp, length bigint, content bina
 
 
 _PATTERN = re.compile(r"[*?\[{]")
+# How Spark says which file was listed and is no longer there.
+_GONE = re.compile(r"(?:Path does not exist: |while reading file |FileNotFoundException: (?:File )?)(\S+)")
 
 
 def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
@@ -62,6 +64,7 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     settings = lakehouse.settings
     source = settings.pipeline.sources[name]
     table = Table("bronze", name)
+    _check_folder(settings, name)
     before = lakehouse.latest(table)
     try:
         query = (
@@ -346,9 +349,40 @@ def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
     return DataError(f"sources.{name}: the files at {path} hold no row.")
 
 
-def _reading_error(name: str, path: str, error: Exception) -> DataError:
+def _check_folder(settings: Settings, name: str) -> None:
+    """DataError where a folder of this machine is not there: a disk that is not mounted is no day without news."""
+    path = _location(settings, settings.pipeline.sources[name])
+    if not settings.environment.master or "://" in path or TABLE_NAME.match(path):
+        return
+    parts = Path(path).parts
+    fixed = next((number for number, part in enumerate(parts) if _PATTERN.search(part)), len(parts) - 1)
+    folder = Path(*parts[:fixed])
+    if not folder.is_dir():
+        raise DataError(
+            f"sources.{name}.path: the folder {folder} is not there. Is a disk not mounted? Put raw files there, or "
+            "correct the path (it is taken below the environment's landing root)."
+        )
+
+
+def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
     """The few lines of a streaming error that a user can act on."""
     text = str(error)
+    if "No space left on device" in text:
+        return MachineError(
+            f"bronze.{name}: the disk is full. Free some space and run again; nothing half done was kept."
+        )
+    if is_conflict(error):
+        return LakeloopError(
+            f"bronze.{name}: another run took the same files at the same time. Nothing came twice: run again "
+            "when it has ended."
+        )
+    gone = _GONE.search(text)
+    file = re.sub(r"^file:/+", "/", gone.group(1)).rstrip(".") if gone else path
+    if not _same(file, path):
+        return DataError(
+            f"sources.{name}: the file {file} was removed while it was read. None of the new files was taken. "
+            "Put it back, or run again without it."
+        )
     own = re.findall(r"lakeloop\.errors\.DataError: (.*)", text)
     if own:
         return DataError(own[-1].strip())

@@ -28,6 +28,7 @@ from lakeloop.errors import (
     LakeloopError,
     MachineError,
     Problem,
+    machine_fault,
 )
 from lakeloop.stages import STAGES
 from lakeloop.terminal import output
@@ -522,6 +523,36 @@ def _looking(settings: Settings) -> Run:
 
 
 @app.command()
+def maintain(
+    folder: Folder,
+    env: Env = "local",
+    sets: Sets = None,
+    wait: Wait = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compact small files and remove old ones, as `maintenance` in pipeline.yml says."""
+    settings = load(folder, env, sets or ())
+    from lakeloop import maintenance
+    from lakeloop.governance.lock import alone
+    from lakeloop.pipeline import new_run_id
+    from lakeloop.report import print_json
+    from lakeloop.session import session
+    from lakeloop.tables import Lakehouse
+
+    console = output()
+    now = datetime.now(timezone.utc)
+    with alone(settings, now, wait, _warn), console.status("looking") if not as_json else nullcontext() as shown:
+        working = (lambda table: shown.update(table)) if shown is not None else (lambda table: None)
+        found = list(maintenance.maintained(Lakehouse(session(settings), settings), new_run_id(now), working))
+    if as_json:
+        print_json(console, {"tables": [asdict(item) for item in found]})
+    else:
+        maintenance.show(console, settings, found, quiet)
+
+
+@app.command()
 def ui(
     folder: Folder,
     env: Env = "local",
@@ -586,12 +617,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; what was committed stays, and the next run goes on from there")
         return 130
-    except OSError as error:
-        if "--debug" in given or error.errno != 28:
-            raise
-        Console(stderr=True).print("[red bold]error[/] The disk is full. Free some space and run again.")
-        return MachineError.exit_code
     except Exception as error:
+        if "--debug" in given:
+            raise
+        if fault := machine_fault(error):
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {escape(fault)}")
+            return MachineError.exit_code
         shown = getattr(error, "format_message", None)
         if shown is None:
             raise

@@ -11,20 +11,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakeloop.tables import Commit, Lakehouse, Table
+from lakeloop.tables import Commit, Lakehouse, Table, is_conflict, is_missing_file
 
 Rows = Mapping[Table, DataFrame]
 
 # Above this many slices a rebuild of the table is cheaper than naming them one by one.
 MOST_SLICES = 4000
 ALL, NOTHING = "all", "nothing"
+# Maintenance of an input is noted when it is so old, see Engine._worth_noting: well below the 30 days of a Delta log.
+NOTED_AFTER = timedelta(days=7)
 # Why a table is made anew, where the configuration is the reason.
 DEFINITION_CHANGED, INPUTS_CHANGED = "its definition changed", "its inputs changed"
 
@@ -93,10 +95,11 @@ class Outcome:
 class Engine:
     """Runs derivations on a lakehouse; remembers the versions that it has seen and made during one run."""
 
-    def __init__(self, lakehouse: Lakehouse, run: str, rebuild: bool = False) -> None:
+    def __init__(self, lakehouse: Lakehouse, run: str, rebuild: bool = False, now: datetime | None = None) -> None:
         self.lakehouse = lakehouse
         self.run = run
         self.rebuild = rebuild
+        self.now = now or datetime.now(timezone.utc)
         self._latest: dict[Table, Commit | None] = {}
         self._rows: dict[Table, tuple[int, int]] = {}
 
@@ -114,7 +117,16 @@ class Engine:
             self._rows[table] = (commit.version, rows)
 
     def derive(self, derivation: Derivation) -> Outcome:
-        """Brings the derivation's table up to date with its inputs, in one commit or none."""
+        """Brings the derivation's table up to date with its inputs, in one commit or none. Where somebody else commits
+        to the table meanwhile, once more from what is there then."""
+        try:
+            return self._derive(derivation)
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+        return self._derive(derivation)
+
+    def _derive(self, derivation: Derivation) -> Outcome:
         started = time.monotonic()
         versions = {table: self._version(table) for table in derivation.inputs}
         known = self.lakehouse.last_progress(derivation.output)
@@ -128,15 +140,16 @@ class Engine:
             return self._outcome(derivation, "created", self._newest(derivation), versions, rows_in, started)
         commit, last = known
         reason = self._why_rebuild(derivation, last)
-        if not reason and last.get("consumed") == progress["consumed"]:
-            self._latest[derivation.output] = commit
-            return Outcome(derivation.output, "unchanged", commit.version, seconds=time.monotonic() - started)
+        rows_in = 0
         if not reason:
-            consumed = last["consumed"]
-            assert isinstance(consumed, dict)
-            changed = {t: int(consumed[str(t)]) for t in versions if consumed[str(t)] != versions[t]}
             try:
-                rows_in = self._update(derivation, versions, changed, progress)
+                unseen = self._unseen(last, versions)
+                if not self._worth_noting(unseen):
+                    self._latest[derivation.output] = commit
+                    return Outcome(derivation.output, "unchanged", commit.version, seconds=time.monotonic() - started)
+                changed = {table: commits for table, commits in unseen.items() if _changes_rows(commits)}
+                if changed:
+                    rows_in = self._update(derivation, versions, changed, progress, commit.version)
             except _Rebuild as why:
                 reason = str(why)
         if reason:
@@ -155,13 +168,16 @@ class Engine:
         reason = self._why_rebuild(derivation, known[1])
         if reason:
             return "rebuild", reason
-        consumed = known[1]["consumed"]
-        assert isinstance(consumed, dict)
-        latest = {str(table): self.latest(table) for table in derivation.inputs}
+        there = {table: self.latest(table) for table in derivation.inputs}
+        versions = {table: newest.version for table, newest in there.items() if newest is not None}
+        try:
+            unseen = self._unseen(known[1], versions)
+        except _Rebuild as why:
+            return "rebuild", str(why)
         newer = [
-            f"{name} has version {commit.version}, it has seen {consumed[name]}"
-            for name, commit in latest.items()
-            if commit is not None and commit.version != consumed[name]
+            f"{table} has version {versions[table]}, it has seen {versions[table] - len(commits)}"
+            for table, commits in unseen.items()
+            if _changes_rows(commits)
         ]
         return ("update", "; ".join(newer)) if newer else ("nothing", "")
 
@@ -183,6 +199,27 @@ class Engine:
         if set(consumed) != {str(table) for table in derivation.inputs}:
             return INPUTS_CHANGED
         return ""
+
+    def _unseen(self, last: Mapping[str, object], versions: Mapping[Table, int]) -> dict[Table, list[Commit]]:
+        """The commits of each input up to ``versions`` that the table has not consumed; _Rebuild where some are gone
+        from the input's log."""
+        consumed = last["consumed"]
+        assert isinstance(consumed, dict)
+        unseen = {}
+        for table, upto in versions.items():
+            after = int(consumed[str(table)])
+            if after != upto:
+                # Others may have committed since this run looked; that is for the next one.
+                unseen[table] = [item for item in self.lakehouse.commits_after(table, after) if item.version <= upto]
+                if len(unseen[table]) != upto - after:
+                    raise _Rebuild(f"the change data feed of {table} no longer reaches back to version {after}")
+        return unseen
+
+    def _worth_noting(self, unseen: Mapping[Table, Sequence[Commit]]) -> bool:
+        """Whether a commit should say that these were consumed. Maintenance alone is not worth it, until it is so old
+        that the input's log may soon be cut behind it."""
+        old = self.now - NOTED_AFTER
+        return any(item.changes_rows or item.at < old for commits in unseen.values() for item in commits)
 
     def _build(
         self,
@@ -215,21 +252,38 @@ class Engine:
         self,
         derivation: Derivation,
         versions: Mapping[Table, int],
-        changed: Mapping[Table, int],
+        commits: Mapping[Table, Sequence[Commit]],
         progress: Mapping[str, object],
+        known: int,
     ) -> int:
-        """The part of the table that the changes of its inputs touch; returns the first input's changed rows."""
+        """The part of the table, at version ``known``, that the changes of its inputs (``commits``) touch; returns the
+        first input's changed rows. _Rebuild where they cannot be followed, or their files are gone (by VACUUM)."""
+        try:
+            return self._follow(derivation, versions, commits, progress, known)
+        except Exception as error:
+            if not is_missing_file(error):
+                raise
+            names = " or ".join(str(table) for table in commits)
+            raise _Rebuild(f"files of the change data feed of {names} are gone") from error
+
+    def _follow(
+        self,
+        derivation: Derivation,
+        versions: Mapping[Table, int],
+        commits: Mapping[Table, Sequence[Commit]],
+        progress: Mapping[str, object],
+        known: int,
+    ) -> int:
         identity = derivation.identity
         first = derivation.inputs[0]
-        commits = {table: self.lakehouse.commits_after(table, after) for table, after in changed.items()}
-        for table, after in changed.items():
-            if len(commits[table]) != versions[table] - after:
-                raise _Rebuild(f"the change data feed of {table} no longer reaches back to version {after}")
-        changes = {table: self.lakehouse.changes(table, after, versions[table]) for table, after in changed.items()}
+        changes = {
+            table: self.lakehouse.changes(table, versions[table] - len(unseen), versions[table])
+            for table, unseen in commits.items()
+        }
         if isinstance(identity, BySlice):
             self._update_slices(derivation, identity, versions, changes, progress)
         else:
-            if set(changed) != {first}:
+            if set(commits) != {first}:
                 raise _Rebuild("an input without keys of the table changed")
             inputs = self._inputs(derivation, versions)
             if isinstance(identity, ByKey) and not identity.newest:
@@ -251,7 +305,7 @@ class Engine:
                 if isinstance(identity, ByKey):
                     self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
                 else:
-                    self.lakehouse.append(derivation.output, rows, progress)
+                    self.lakehouse.append(derivation.output, rows, progress, known)
         return sum(changed_rows(commit) for commit in commits.get(first, ()))
 
     def _update_slices(
@@ -320,6 +374,10 @@ class Engine:
             reason,
             {str(table): version for table, version in versions.items()},
         )
+
+
+def _changes_rows(commits: Sequence[Commit]) -> bool:
+    return any(commit.changes_rows for commit in commits)
 
 
 class _Rebuild(Exception):

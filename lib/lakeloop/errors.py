@@ -6,6 +6,7 @@ traceback and ends with the error's exit code; what caused it stays on ``__cause
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 EXIT_FAILED = 1
@@ -63,6 +64,17 @@ class MachineError(LakeloopError):
     """The machine lacks something: Java, disk space, network, a free port."""
 
     exit_code = EXIT_MACHINE
+
+
+def machine_fault(error: BaseException) -> str:
+    """What the machine lacks, where that is what an error of Python or of a library comes to; else nothing."""
+    text = str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text or "disk is full" in text:
+        return "The disk is full. Free some space and run again; nothing half done was kept."
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS) and isinstance(error, OSError):
+        return f"{error.filename} cannot be read or written: {error.strerror}. Mend its permissions and run again."
+    return ""
 
 
 class DataError(LakeloopError):

@@ -28,9 +28,13 @@ from lakeloop.modelling.train import Trained
 from lakeloop.monitoring import tables as monitor
 from lakeloop.monitoring.reference import reference
 from lakeloop.report import Reporter
-from lakeloop.tables import Lakehouse, Table
+from lakeloop.tables import Lakehouse, Table, is_conflict
 from lakeloop.tracking import Tracking
 
+# How Python notices that there is no Java any more.
+_JAVA_GONE = re.compile(
+    r"Answer from Java side is empty|while sending or receiving|trying to connect to the Java server"
+)
 # Tables that are made at a time.
 AT_ONCE = 4
 # The stages whose tables are defined by the configuration alone.
@@ -86,7 +90,7 @@ class Run:
         self.reporter = reporter
         self.force = force
         self.lakehouse = Lakehouse(spark, settings)
-        self.engine = Engine(self.lakehouse, run_id, rebuild)
+        self.engine = Engine(self.lakehouse, run_id, rebuild, now)
         self._tracking: Tracking | None = None
 
     @property
@@ -150,7 +154,7 @@ class Run:
         started = self.clock()
         try:
             with self.reporter.working(stage, what):
-                result = _explaining(stage, what, work)
+                result = explaining(stage, what, work)
         except Exception as error:
             self.steps.append(Step(stage, what, started, self.clock(), error=error))
             raise
@@ -261,7 +265,7 @@ def together(works: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
     return [future.result() for future in (failed or futures)]
 
 
-def _explaining(stage: str, what: str, work: Callable[[], Any]) -> Any:
+def explaining(stage: str, what: str, work: Callable[[], Any]) -> Any:
     """What ``work`` returns; a failure of Spark is told in the user's words."""
     try:
         return work()
@@ -281,6 +285,16 @@ def explained(stage: str, what: str, error: Exception) -> LakeloopError:
         return DataError(own.group(1).strip())
     if "No space left on device" in text:
         return MachineError(f"{what}: the disk is full. Free some space and run again; nothing half done was kept.")
+    if is_conflict(error):
+        return LakeloopError(
+            f"{what}: somebody else wrote to the table at the same time, twice. Nothing half done was kept: run again "
+            "when the other has ended."
+        )
+    if _JAVA_GONE.search(text):
+        return MachineError(
+            f"{what}: Spark's Java process has ended, by the system for want of memory or by a signal. What was "
+            "committed stays, and the next run goes on from there."
+        )
     if "OutOfMemoryError" in text or "SparkOutOfMemoryError" in text:
         return MachineError(
             f"{what}: Spark ran out of memory. Give it more with --set environment.spark.'spark.driver.memory'=8g "

@@ -72,6 +72,8 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
         **SESSION_SETTINGS,
         "spark.jars": ",".join(paths),
         "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
+        # VACUUM begins a task for each of these, whatever there is to do: ten thousand by default.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(os.cpu_count() or 2),
         "spark.sql.warehouse.dir": str(log.parent.parent / "_warehouse"),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",

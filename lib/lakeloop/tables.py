@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from threading import Lock
 from typing import NamedTuple
 
@@ -40,6 +41,10 @@ _NO_TABLE = (
 )
 
 
+_CONFLICT = re.compile(r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|\bConcurrent\w+Exception")
+_NO_FILE = ("FileNotFoundException", "FILE_NOT_EXIST", "DELTA_FILE_NOT_FOUND", "DELTA_CHANGE_DATA_FILE_NOT_FOUND")
+
+
 # A table has a dot in its name; a folder is absolute here.
 TABLE_NAME = re.compile(r"^\w+(\.\w+){1,2}$")
 
@@ -59,18 +64,40 @@ class Table(NamedTuple):
         return cls(layer, name)
 
 
+# What changes no row, so that nobody who reads the table has to look at it.
+_WITHOUT_ROWS = frozenset(
+    {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CLUSTER BY"}
+)
+
+
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table; ``progress`` is what Lakeloop wrote into the commit, where it made it."""
+    """One version of a table; ``progress`` is what Lakeloop wrote into the commit, where it made it; ``at`` is when it
+    was made."""
 
     version: int
     operation: str
     metrics: Mapping[str, str]
     progress: Mapping[str, object] | None
+    at: datetime
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether readers may find other rows than before; maintenance leaves them as they are."""
+        return self.operation not in _WITHOUT_ROWS
 
     def metric(self, name: str) -> int:
         """A count from the commit's operation metrics, 0 where it has none of that name."""
         return int(self.metrics.get(name, 0))
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A table's files: how many, their bytes; and its properties."""
+
+    files: int
+    bytes: int
+    properties: Mapping[str, str]
 
 
 class Lakehouse:
@@ -113,12 +140,18 @@ class Lakehouse:
         """The commits that are newer than ``version``, newest first."""
         return [commit for commit in self._history(table) if commit.version > version]
 
+    def last_change(self, table: Table) -> int | None:
+        """The newest version whose rows may be others than before, or None where there is no such table."""
+        commits = self._history(table)
+        return next(
+            (commit.version for commit in commits if commit.changes_rows), commits[-1].version if commits else None
+        )
+
     def _history(self, table: Table, limit: int | None = None) -> list[Commit]:
         statement = f"DESCRIBE HISTORY {self.identifier(table)}" + (f" LIMIT {limit}" if limit else "")
         try:
-            rows = (
-                self.spark.sql(statement).select("version", "operation", "operationMetrics", "userMetadata").collect()
-            )
+            columns = ("version", "operation", "operationMetrics", "userMetadata", "timestamp")
+            rows = self.spark.sql(statement).select(*columns).collect()
         except AnalysisException as error:
             if _no_such_table(error):
                 return []
@@ -129,6 +162,8 @@ class Lakehouse:
                 row["operation"],
                 row["operationMetrics"] or {},
                 _progress(row["userMetadata"]),
+                # Spark hands out local times without a zone.
+                row["timestamp"].astimezone(timezone.utc),
             )
             for row in sorted(rows, key=lambda row: -row["version"])
         ]
@@ -172,10 +207,13 @@ class Lakehouse:
         else:
             writer.saveAsTable(self.identifier(table))
 
-    def append(self, table: Table, rows: DataFrame, progress: Mapping[str, object]) -> None:
-        """Adds rows to a table that is there, and columns that it does not have."""
+    def append(self, table: Table, rows: DataFrame, progress: Mapping[str, object], after: int | None = None) -> None:
+        """Adds rows to a table that is there, and columns that it does not have. Where two append what follows version
+        ``after`` of the table, as two runs at once would, one of them does."""
         writer = rows.write.format("delta").mode("append").option("mergeSchema", "true")
         writer = writer.option("userMetadata", _metadata(progress))
+        if after is not None:
+            writer = writer.option("txnAppId", METADATA).option("txnVersion", after)
         self._save(writer, table)
 
     def batch_writer(
@@ -246,6 +284,21 @@ class Lakehouse:
                 f"ALTER TABLE {self.identifier(table)} SET TBLPROPERTIES ('lakeloop.run' = '{progress['run']}')"
             )
 
+    def detail(self, table: Table) -> Detail:
+        """The table's files and properties."""
+        row = self.spark.sql(f"DESCRIBE DETAIL {self.identifier(table)}").collect()[0]
+        return Detail(row["numFiles"], row["sizeInBytes"], row["properties"])
+
+    def files_below(self, table: Table, size: int) -> int:
+        """How many of the table's files have fewer bytes."""
+        files = self.read(table).select("_metadata.file_path", "_metadata.file_size").distinct()
+        return files.filter(F.col("file_size") < size).count()
+
+    def command(self, table: Table, statement: str, progress: Mapping[str, object]) -> None:
+        """A statement of maintenance, in which ``{table}`` stands for the table; its commits carry ``progress``."""
+        with self._commit_metadata(progress):
+            self.spark.sql(statement.replace("{table}", self.identifier(table))).collect()
+
     @contextmanager
     def _commit_metadata(self, progress: Mapping[str, object]) -> Iterator[None]:
         """SQL takes a commit's metadata from the session alone, so one statement at a time may have it."""
@@ -271,6 +324,17 @@ def _progress(metadata: str | None) -> Mapping[str, object] | None:
         return None
     progress = data.get(METADATA) if isinstance(data, dict) else None
     return progress if isinstance(progress, dict) else None
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether Delta refused a commit, for another writer's came first."""
+    return _CONFLICT.search(str(error)) is not None
+
+
+def is_missing_file(error: Exception) -> bool:
+    """Whether Spark failed because a file that a table's log names is not there."""
+    text = str(error)
+    return any(word in text for word in _NO_FILE)
 
 
 def _no_such_table(error: AnalysisException) -> bool:

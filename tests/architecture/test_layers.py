@@ -33,6 +33,7 @@ ROOMS = [
     {"pipeline"},
     {"governance"},
     {"status", "landing", "checking", "onboarding"},
+    {"maintenance"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}

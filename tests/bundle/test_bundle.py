@@ -33,6 +33,10 @@ def test_the_training_job_only_trains(documents: Documents) -> None:
     assert checks.order_problems(documents, "training", ("train",)) == []
 
 
+def test_the_maintenance_job_only_maintains(documents: Documents) -> None:
+    assert checks.order_problems(documents, "maintenance", ("maintain",)) == []
+
+
 def test_what_the_bundle_names_is_there(documents: Documents) -> None:
     assert checks.missing_files(documents, lambda path: (ROOT / path).is_file()) == []
 
@@ -41,7 +45,7 @@ def test_every_stage_may_be_retried_but_training(documents: Documents) -> None:
     """The gate answers the same for the same data; the stages take up what is left of their work."""
     retries = {task["task_key"]: task["max_retries"] for job in checks.jobs(documents) for task in job.tasks}
     assert retries.pop("train") == 0
-    assert set(retries) == set(DAILY) and min(retries.values()) > 0
+    assert set(retries) == {*DAILY, "maintain"} and min(retries.values()) > 0
 
 
 def test_only_prod_runs_by_itself(documents: Documents) -> None:
@@ -52,7 +56,7 @@ def test_only_prod_runs_by_itself(documents: Documents) -> None:
 
 def test_a_deployment_has_all_that_the_jobs_are_given(documents: Documents) -> None:
     kinds = sorted(found.kind for found in checks.resources(documents))
-    assert kinds == ["jobs", "jobs", "registered_models", "schemas", "volumes"]
+    assert kinds == ["jobs", "jobs", "jobs", "registered_models", "schemas", "volumes"]
 
 
 def test_no_two_targets_share_a_schema_without_a_prefix(documents: Documents) -> None:

@@ -167,10 +167,10 @@ def test_a_job_tells_a_mistake_by_its_exit_code() -> None:
     assert "Traceback" not in done.stderr and "conf/flight" in done.stderr
 
 
-def test_every_stage_has_a_job() -> None:
+def test_every_stage_has_a_job_and_maintenance_too() -> None:
     from lakeloop.stages import STAGES
 
-    assert {file.stem for file in (PROJECT / "jobs").glob("*.py")} == set(STAGES)
+    assert {file.stem for file in (PROJECT / "jobs").glob("*.py")} == {*STAGES, "maintain"}
 
 
 def test_the_readme_shows_what_a_run_prints(small_lakehouse: Path) -> None:

@@ -142,15 +142,28 @@ def test_each_kind_of_error_has_its_exit_code(
     assert capfd.readouterr().err == "error so\n"
 
 
-def test_a_full_disk_is_a_fault_of_the_machine(
-    conf: Folder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, os.strerror(28)), "The disk is full."),
+        (RuntimeError("(sqlite3.OperationalError) database or disk is full"), "The disk is full."),
+        (PermissionError(13, "Permission denied", "/lake/x"), "/lake/x cannot be read or written: Permission denied."),
+    ],
+)
+def test_what_the_machine_lacks_is_told_in_words(
+    error: Exception,
+    words: str,
+    conf: Folder,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def fail(*_: object, **__: object) -> int:
-        raise OSError(28, os.strerror(28))
+        raise error
 
     monkeypatch.setattr("lakeloop.landing.land", fail)
     assert cli.main(["land", str(conf.pipeline())]) == 4
-    assert "disk is full" in capfd.readouterr().err
+    found = capfd.readouterr().err
+    assert words in found and "Traceback" not in found
 
 
 def test_landing_passes_options_on_and_tells_the_count(conf: Folder, capfd: pytest.CaptureFixture[str]) -> None:

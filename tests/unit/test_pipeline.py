@@ -11,8 +11,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from lakeloop.derive import Outcome
-from lakeloop.errors import LakeloopError
-from lakeloop.pipeline import Run
+from lakeloop.errors import LakeloopError, MachineError
+from lakeloop.pipeline import Run, explained
 from lakeloop.report import Reporter
 from lakeloop.tables import Table
 
@@ -57,6 +57,21 @@ def test_what_failed_is_kept_in_the_users_words(run: Run, monkeypatch: pytest.Mo
         gold(run, monkeypatch, fail)
     assert isinstance(caught.value.__cause__, AnalysisException)
     assert steps(run) == [("gold.sales", 1, 2, None, "LakeloopError"), ("", 0, 3, None, "LakeloopError")]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("java.io.IOException: No space left on device", MachineError, "gold.sales: the disk is full"),
+        ("Answer from Java side is empty", MachineError, "gold.sales: Spark's Java process has ended"),
+        ("[DELTA_CONCURRENT_APPEND.WITHOUT_HINT] x", LakeloopError, "gold.sales: somebody else wrote to the table"),
+        ("java.lang.OutOfMemoryError: Java heap space", MachineError, "gold.sales: Spark ran out of memory"),
+    ],
+)
+def test_a_fault_is_told_with_what_to_do(text: str, kind: type[LakeloopError], words: str) -> None:
+    found = explained("gold", "gold.sales", AnalysisException(text))
+    assert type(found) is kind
+    assert words in str(found)
 
 
 def test_an_error_of_our_own_code_stays_what_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

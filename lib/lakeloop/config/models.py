@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from lakeloop.config import intervals, patterns, sql
+from lakeloop.config import intervals, patterns, sizes, sql
 
 # How a silver column that a Python function computes is written among the expressions.
 PYTHON = "python:"
@@ -60,6 +60,18 @@ def _column(value: object) -> object:
 
 def _interval(value: str) -> str:
     intervals.seconds(value)
+    return value
+
+
+def _retention(value: str) -> str:
+    length = intervals.seconds(value)
+    if length < 7 * 86_400 or length % 86_400:
+        raise ValueError("7 days or more, in whole days: younger files may be in use by a run")
+    return value
+
+
+def _size(value: str) -> str:
+    sizes.in_bytes(value)
     return value
 
 
@@ -117,6 +129,7 @@ def _pattern(value: str) -> str:
 Held = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float)]
 Name = Annotated[str, AfterValidator(_name)]
 Interval = Annotated[str, AfterValidator(_interval)]
+Size = Annotated[str, AfterValidator(_size)]
 Values = Annotated[list[str], BeforeValidator(_values, json_schema_input_type=str | float | list[str | float])]
 Names = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 # What editors offer for a silver column.
@@ -541,6 +554,25 @@ class Monitoring(Section):
     minimum_rows: int = Field(100, ge=1, description="With fewer rows a window's drift is unknown.", examples=[500])
 
 
+class Maintenance(Section):
+    """What `lakeloop maintain` does to the tables."""
+
+    compact_below: Size = Field("128 MB", description="A file smaller than this is a small one.", examples=["64 MB"])
+    small_files: int = Field(16, ge=2, description="From so many small files on a table is compacted.", examples=[50])
+    retention: Annotated[str, AfterValidator(_retention)] = Field(
+        "30 days",
+        description="How long files that the newest version does not need are kept, and the log: so far back reach "
+        "time travel, the reproduction of a model, and tables that follow the changes of others (older than that they "
+        "are made anew).",
+        examples=["90 days"],
+    )
+    z_order: dict[str, Names] = Field(
+        default_factory=dict,
+        description="Tables whose rows are ordered by these columns when they are compacted.",
+        examples=["{silver.flights: [origin, carrier]}"],
+    )
+
+
 class Pipeline(Section):
     """A use case: everything in conf/<name>/pipeline.yml."""
 
@@ -564,3 +596,4 @@ class Pipeline(Section):
     model: Model = Field(description="What is predicted, and how.")
     gate: Gate = Field(Gate(), description="What a model must pass before it becomes champion.")
     monitoring: Monitoring = Field(Monitoring(), description="How scored rows are watched.")
+    maintenance: Maintenance = Field(Maintenance(), description="How the tables' files are kept in order.")

@@ -128,6 +128,14 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
         parses(group.time, f"features.{name}.time")
         if group.where:
             parses(group.where, f"features.{name}.where")
+    # Bronze has no statistics to order by.
+    ordered = [
+        *tables,
+        f"features.{pipeline.model.spine.partition('.')[2]}",
+        *map("features.{}".format, pipeline.features),
+    ]
+    for table in pipeline.maintenance.z_order:
+        known(table, "maintenance.z_order", ordered)
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
     problems.extend(_task(pipeline, file))

@@ -111,7 +111,10 @@ def _consumed(lakehouse: Lakehouse, derivation: Derivation, bronze: Table, comma
             f"{derivation.output} was made by another configuration of sources.{bronze.name} than the present one, so "
             f"its rows cannot be compared: {mend}."
         )
-    return int(consumed[str(bronze)])
+    version = int(consumed[str(bronze)])
+    latest, changed = lakehouse.latest(bronze), lakehouse.last_change(bronze)
+    # Maintenance since then has changed no row, and may have removed the files of that version.
+    return latest.version if latest is not None and changed is not None and changed <= version else version
 
 
 def judge(bronze: DataFrame, quarantine: DataFrame | None, source: Source) -> Judged:

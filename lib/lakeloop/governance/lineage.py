@@ -91,9 +91,11 @@ def _model(run: Run, champion: ModelVersion) -> Node:
     features = str(feature_table(run.settings))
     digest = digests.get(features, "")
     version = int(digest.removeprefix("version-")) if digest.startswith("version-") else None
+    newest = run.lakehouse.last_change(feature_table(run.settings))
     latest = run.engine.latest(feature_table(run.settings))
-    behind = version is not None and latest is not None and latest.version != version
-    state = f"trained on version {version} of {features}, which has {latest.version}" if behind and latest else CURRENT
+    # Between the two the table's rows are the same.
+    same = newest is None or latest is None or version is None or newest <= version <= latest.version
+    state = f"trained on version {version} of {features}, which has {newest}" if not same else CURRENT
     by = str(training.data.tags.get("lakeloop.run", ""))
     return Node(f"model {champion.name}", int(champion.version), state, by, {features: version})
 

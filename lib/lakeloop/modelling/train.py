@@ -76,11 +76,11 @@ class _Data:
 def training_key(engine: Engine) -> str:
     """What a training depends on: the feature table's version and definition, the model's configuration, the code."""
     settings = engine.lakehouse.settings
-    commit = engine.latest(feature_table(settings))
-    if commit is None:
+    version = engine.lakehouse.last_change(feature_table(settings))
+    if version is None:
         raise LakeloopError(f"{feature_table(settings)} is not there yet: run the stage 'features' first.")
     model = settings.pipeline.model
-    return settings.fingerprint(commit.version, model, settings.pipeline.gate, __version__)
+    return settings.fingerprint(version, model, settings.pipeline.gate, __version__)
 
 
 def existing(engine: Engine, tracking: Tracking) -> Trained | None:
