@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SPARK
 from pyspark.sql import SparkSession
+from quick_spark import SPARK
 
 from soak import worker
 from soak.harness import (
