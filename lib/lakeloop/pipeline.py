@@ -18,8 +18,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lakeloop import bronze, gold, scoring, silver
 from lakeloop.config import Settings
+from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.derive import DEFINITION_CHANGED, INPUTS_CHANGED, Derivation, Engine, Outcome
-from lakeloop.errors import DataError, LakeloopError, MachineError
+from lakeloop.errors import ConfigurationError, DataError, LakeloopError, MachineError, Problem
 from lakeloop.features import table as feature_table
 from lakeloop.features import tiles
 from lakeloop.modelling import train
@@ -300,6 +301,11 @@ def explained(stage: str, what: str, error: Exception) -> LakeloopError:
             f"{what}: Spark ran out of memory. Give it more with --set environment.spark.'spark.driver.memory'=8g "
             "(or in conf/env), and run again."
         )
+    written = re.search(r"\[(?:UNRESOLVED|PARSE_|DATATYPE_MISMATCH)[\w.]*\] (.*)", text)
+    if written:
+        said = written.group(1).split(" SQLSTATE")[0].strip()[:400]
+        hint = "lakeloop check says which expression it is"
+        return ConfigurationError([Problem(PIPELINE_FILE, what, said, "expressions that the columns fit", hint)])
     causes = re.findall(r"^(?:Caused by: )?(?:[\w.$]+(?:Exception|Error): )(.*)$", text, re.MULTILINE)
     line = next((cause for cause in reversed(causes) if cause.strip()), text.strip().splitlines()[0])
     return LakeloopError(f"{stage}, {what}: {line.strip()[:600]}")

@@ -11,7 +11,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from lakeloop.derive import Outcome
-from lakeloop.errors import LakeloopError, MachineError
+from lakeloop.errors import ConfigurationError, LakeloopError, MachineError
 from lakeloop.pipeline import Run, explained
 from lakeloop.report import Reporter
 from lakeloop.tables import Table
@@ -81,3 +81,12 @@ def test_an_error_of_our_own_code_stays_what_it_is(run: Run, monkeypatch: pytest
     with pytest.raises(ValueError, match="a bug"):
         gold(run, monkeypatch, fail)
     assert [name for *_, name in steps(run)] == ["ValueError", "ValueError"]
+
+
+def test_an_expression_that_does_not_fit_is_a_mistake_in_the_configuration() -> None:
+    said = "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column with name `amuont` cannot be resolved. SQLSTATE: 42703; line 1"
+    error = explained("silver", "silver.orders", AnalysisException(said))
+    assert isinstance(error, ConfigurationError)
+    [problem] = error.problems
+    assert (problem.where, problem.found) == ("silver.orders", "A column with name `amuont` cannot be resolved.")
+    assert "lakeloop check" in problem.hint
