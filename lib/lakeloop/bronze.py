@@ -380,8 +380,8 @@ def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
     file = re.sub(r"^file:/+", "/", gone.group(1)).rstrip(".") if gone else path
     if not _same(file, path):
         return DataError(
-            f"sources.{name}: the file {file} was removed while it was read. None of the new files was taken. "
-            "Put it back, or run again without it."
+            f"sources.{name}: the file {file} was removed while it was read. None of the new files was taken. Put it "
+            "back and run again. Without it the next run takes the others, and later it must come by another name."
         )
     own = re.findall(r"lakeloop\.errors\.DataError: (.*)", text)
     if own:

@@ -61,7 +61,7 @@ def maintain(lakehouse: Lakehouse, table: Table, policy: Maintenance, run_id: st
     known = lakehouse.last_progress(table)
     assert known is not None
     progress = {**known[1], "run": known[1].get("run", run_id)}
-    before = lakehouse.detail(table)
+    before = after = lakehouse.detail(table)
     wanted = retention_properties(policy)
     if {name: before.properties.get(name) for name in wanted} != wanted:
         pairs = ", ".join(f"'{name}' = '{value}'" for name, value in wanted.items())
@@ -69,7 +69,7 @@ def maintain(lakehouse: Lakehouse, table: Table, policy: Maintenance, run_id: st
     if lakehouse.files_below(table, sizes.in_bytes(policy.compact_below)) >= policy.small_files:
         with _setting(lakehouse, _SMALL, sizes.in_bytes(policy.compact_below)):
             lakehouse.command(table, f"OPTIMIZE {{table}}{_order(policy.z_order.get(str(table), ()))}", progress)
-    after = lakehouse.detail(table)
+        after = lakehouse.detail(table)
     hours = intervals.seconds(policy.retention) // 3600
     removed, freed = vacuum(lakehouse, table, hours, progress)
     return Maintained(str(table), before.files, after.files, before.bytes, after.bytes, removed, freed)

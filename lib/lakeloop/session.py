@@ -89,7 +89,7 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
     for key, value in wanted.items():
         builder = builder.config(key, value)
     try:
-        with _stderr_to(log.with_name("java.log")):
+        with _output_to(log.with_name("java.log")):
             spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise MachineError(f"Spark's Java process did not start; see {log.with_name('java.log')}.") from error
@@ -99,17 +99,20 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
 
 
 @contextmanager
-def _stderr_to(file: Path) -> Iterator[None]:
-    """Processes that start meanwhile write their standard error to ``file``: Java's remarks are not for users."""
+def _output_to(file: Path) -> Iterator[None]:
+    """Processes that start meanwhile write to ``file`` what they would print: Java's remarks are not for users, nor for
+    who reads the one JSON document of a command (VACUUM prints a line)."""
+    kept = {number: os.dup(number) for number in (1, 2)}
     with file.open("ab") as log:
-        kept = os.dup(2)
         try:
-            sys.stderr.flush()
-            os.dup2(log.fileno(), 2)
+            for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+                stream.flush()
+                os.dup2(log.fileno(), number)
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            for number, own in kept.items():
+                os.dup2(own, number)
+                os.close(own)
 
 
 def _give_jars_to_running_jvm(paths: list[str]) -> None:
