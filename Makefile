@@ -5,7 +5,7 @@ CONF ?= conf/flights
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
 
-.PHONY: run test lint format ui status clean help
+.PHONY: run test soak lint format ui status clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,9 @@ run: .venv/run.done  ## the whole loop on the example: lands its raw data, then 
 
 test: .venv/test.done  ## all tests
 	@$(BIN)/python -m pytest
+
+soak: .venv/test.done  ## long tests: many random arrivals, kills
+	@$(BIN)/python -m pytest tests -m soak
 
 lint: .venv/test.done  ## style, format, types
 	@$(BIN)/ruff check .
