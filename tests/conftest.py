@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, Phase, settings
 from pyspark.sql import DataFrame, SparkSession
 
 from lakeloop.config import Settings, load
@@ -25,6 +26,17 @@ pytest_plugins = ["small_lakehouse"]
 # Spark hands timestamps to Python as local times; tests compare them with literals.
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+# An example takes Spark some seconds, so few are tried with each change, and none is made smaller. `make soak` tries
+# LAKELOOP_EXAMPLES, others each time.
+EXAMPLES: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+    "phases": [Phase.explicit, Phase.generate],
+}
+settings.register_profile("few", max_examples=1, derandomize=True, **EXAMPLES)
+settings.register_profile("many", max_examples=int(os.environ.get("LAKELOOP_EXAMPLES", 40)), **EXAMPLES)
 
 # What makes many small actions quick: few partitions, no page, a compiler that starts fast.
 SPARK = {
