@@ -30,7 +30,8 @@ _MACHINE_SAYS = re.compile(
 _CAUSE = re.compile(r"^(?:Caused by: |: )?((?:[\w$]+\.)+[\w$]+(?:Exception|Error))(?:: (.*))?$", re.MULTILINE)
 # Exceptions whose message tells of a file's form. Those of parsers quote what they could not parse.
 _TELLING = re.compile(
-    r"java\.io\.(?:EOF|IO)Exception: |java\.util\.zip\.|org\.apache\.parquet\.|java\.lang\.RuntimeException: \S+ is not a "
+    r"java\.io\.(?:EOF|IO)Exception: |java\.util\.zip\.|org\.apache\.parquet\."
+    r"|java\.lang\.RuntimeException: \S+ is not a "
 )
 _LONGEST = 200
 
@@ -124,13 +125,14 @@ def content_failure(error: BaseException) -> str | None:
         return None
     if _MACHINE_SAYS.search(text) or not _CONTENT.search(text):
         return None
-    if not causes:
-        condition = re.search(r"\[([A-Z][A-Z_.]+)\]", text)
-        return condition.group(1) if condition else type(error).__name__
     telling = [cause for cause in causes if cause[1] and _TELLING.match(": ".join(cause))]
-    name, message = (telling or [(causes[-1][0], "")])[-1]
-    plain = re.sub(r"\S*/\S+", "the file", message.split(", but found")[0]).strip()
-    return ": ".join(part for part in (name.rpartition(".")[2], plain) if part)[:_LONGEST]
+    if telling:
+        name, message = telling[-1]
+        plain = re.sub(r"\S*/\S+", "the file", message.split(", but found")[0]).strip()
+        return f"{name.rpartition('.')[2]}: {plain}"[:_LONGEST]
+    conditions = [name for name in re.findall(r"\[([A-Z][A-Z_.]+)\] ", text) if not name.startswith("FAILED_READ_FILE")]
+    last = causes[-1][0].rpartition(".")[2] if causes else type(error).__name__
+    return f"{conditions[-1]} ({last})" if conditions else last
 
 
 __all__ = ["Sifted", "Unreadable", "content_failure", "sift"]

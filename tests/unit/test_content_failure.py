@@ -26,7 +26,8 @@ MALFORMED = ": org.apache.spark.SparkException: [MALFORMED_RECORD_IN_PARSING.X] 
          "number at tail, but found [1, 2, 3, 4]",
          "RuntimeException: the file is not a Parquet file. Expected magic number at tail"),
         (READING + 'Caused by: java.lang.NumberFormatException: For input string: "secret"', "NumberFormatException"),
-        (MALFORMED + "Caused by: org.apache.spark.sql.BadRecordException: secret", "BadRecordException"),
+        (MALFORMED + "Caused by: org.apache.spark.sql.BadRecordException: secret",
+         "MALFORMED_RECORD_IN_PARSING.X (BadRecordException)"),
     ],
 )  # fmt: skip
 def test_content(text: str, reason: str) -> None:

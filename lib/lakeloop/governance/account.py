@@ -110,7 +110,7 @@ def with_findings(
     rejected = found.files.count("rejected")
     if rejected:
         notes.append(
-            f"{counted(rejected, 'file')} rejected, for it cannot be read (deliver it mended under a new name; "
+            f"{counted(rejected, 'file')} rejected (it cannot be read: deliver it mended under a new name; "
             f"governance.rejected_files has all): {'; '.join(found.files.rejected)}"
         )
     if found.files.undecoded:

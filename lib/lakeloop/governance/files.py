@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import reduce
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -78,11 +77,19 @@ def look(lakehouse: Lakehouse, name: str, bronze: DataFrame) -> Files:
 
 
 def undecoded(bronze: DataFrame) -> tuple[int, str]:
-    """How many rows of bronze have a text with the character that stands for bytes which the encoding does not have,
-    and a file of such a row; one action."""
-    texts = [field.name for field in bronze.schema if isinstance(field.dataType, T.StringType) and field.name != FILE]
-    has_it = reduce(Column.__or__, [F.contains(F.col(quoted(name)), F.lit(_REPLACED)) for name in texts])
-    found = bronze.filter(has_it).agg(F.count(F.lit(1)).alias("rows"), F.min(FILE).alias("file")).collect()[0]
+    """How many rows of bronze have a text with bytes which the encoding does not have, or the character that was put in
+    their place, and a file of such a row; one action."""
+    texts = [
+        F.col(quoted(field.name))
+        for field in bronze.schema
+        if isinstance(field.dataType, T.StringType) and field.name != FILE
+    ]
+    wrong = [F.contains(text, F.lit(_REPLACED)) | ~F.is_valid_utf8(text) for text in texts]
+    found = (
+        bronze.filter(F.coalesce(*[F.when(each, True) for each in wrong]))
+        .agg(F.count(F.lit(1)).alias("rows"), F.min(FILE).alias("file"))
+        .collect()[0]
+    )
     return found["rows"], found["file"] or ""
 
 
