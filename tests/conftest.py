@@ -27,16 +27,17 @@ pytest_plugins = ["small_lakehouse"]
 os.environ["TZ"] = "UTC"
 time.tzset()
 
-# An example takes Spark some seconds, so few are tried with each change, and none is made smaller. `make soak` tries
-# LAKELOOP_EXAMPLES, others each time.
-EXAMPLES: dict[str, Any] = {
-    "deadline": None,
-    "database": None,
-    "suppress_health_check": list(HealthCheck),
-    "phases": [Phase.explicit, Phase.generate],
-}
-settings.register_profile("few", max_examples=1, derandomize=True, **EXAMPLES)
-settings.register_profile("many", max_examples=int(os.environ.get("LAKELOOP_EXAMPLES", 40)), **EXAMPLES)
+# An example takes Spark half a minute, so a test that makes examples has a literal one for `make test`; `make soak` makes
+# LAKELOOP_EXAMPLES more, others each time, and does not look for a smaller one where one fails.
+LONG: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("few", phases=[Phase.explicit], derandomize=True, **LONG)
+settings.register_profile(
+    "many",
+    phases=[Phase.explicit, Phase.generate],
+    max_examples=int(os.environ.get("LAKELOOP_EXAMPLES", 40)),
+    print_blob=True,
+    **LONG,
+)
 
 # What makes many small actions quick: few partitions, no page, a compiler that starts fast.
 SPARK = {

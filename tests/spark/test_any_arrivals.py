@@ -167,7 +167,7 @@ DAYS = [
     [
         File((order(1, 4, 23, "b", 20), order(3, 1, 0, "a", 95), order(None, 1, 0, "a", 5)), 4, 5, "noted"),
         File((order(2, 1, 12, "a", -1), order(4, 1, 12, None, 7), order(1, 1, 0, "a", "5,surplus")), 8, 2),
-        File(again=3, name=1, modified=1),
+        File(again=5, name=1, modified=1),
     ],
     [File(again=3, name=9, modified=9), File(form="empty", name=2), File((order(1, 6, 0, "a", 7),), 0, 4)],
 ]
