@@ -27,8 +27,8 @@ pytest_plugins = ["small_lakehouse"]
 os.environ["TZ"] = "UTC"
 time.tzset()
 
-# An example takes Spark half a minute, so a test that makes examples has a literal one for `make test`; `make soak` makes
-# LAKELOOP_EXAMPLES more, others each time, and does not look for a smaller one where one fails.
+# An example takes Spark half a minute, so a test that makes examples has a literal one for `make test`; `make soak`
+# makes LAKELOOP_EXAMPLES more, others each time, and does not look for a smaller one where one fails.
 LONG: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("few", phases=[Phase.explicit], derandomize=True, **LONG)
 settings.register_profile(
