@@ -49,6 +49,7 @@ setup(
             "chispa",
             "databricks-bundles",
             "deltalake",
+            "hypothesis",
             "import-linter",
             "jsonschema",
             "mypy",

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, Phase, settings
 from pyspark.sql import DataFrame, SparkSession
 from quick_spark import SPARK
 
@@ -26,6 +27,18 @@ pytest_plugins = ["small_lakehouse"]
 # Spark hands timestamps to Python as local times; tests compare them with literals.
 os.environ["TZ"] = "UTC"
 time.tzset()
+
+# An example takes Spark half a minute, so a test that makes examples has a literal one for `make test`; `make soak`
+# makes LAKELOOP_EXAMPLES more, others each time, and does not look for a smaller one where one fails.
+LONG: dict[str, Any] = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("few", phases=[Phase.explicit], derandomize=True, **LONG)
+settings.register_profile(
+    "many",
+    phases=[Phase.explicit, Phase.generate],
+    max_examples=int(os.environ.get("LAKELOOP_EXAMPLES", 40)),
+    print_blob=True,
+    **LONG,
+)
 
 # A use case must name a source and a model; tests of other things need not.
 SOURCES = {"things": {"path": "things/*.csv", "key": "id", "columns": {"id": "int"}}}

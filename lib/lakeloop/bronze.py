@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from pathlib import Path
+from typing import TypeVar
 
 from pyspark.errors import AnalysisException, StreamingQueryException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from lakeloop import rejected
 from lakeloop.config import Settings
 from lakeloop.config.models import Source
 from lakeloop.derive import Engine, Outcome, changed_rows
@@ -29,12 +32,14 @@ from lakeloop.rawfiles import (
     RESCUED,
     Group,
     RawColumn,
+    RawFile,
     RawFiles,
     assign,
     quoted,
     raw_fields,
     raw_name,
 )
+from lakeloop.sifting import sift
 from lakeloop.tables import TABLE_NAME, Lakehouse, Table, is_conflict
 
 # The file source forgets, and then skips, files that are older than this before the newest that it has seen:
@@ -43,6 +48,7 @@ NEVER_TOO_OLD = "36500d"
 
 __all__ = ["CORRUPT", "FILE", "INGESTED", "METADATA", "MODIFIED", "ingest", "read"]
 
+_LISTED = ("path", "length", "modificationTime")
 _LISTING = "path string, modificationTime timestamp, length bigint, content binary"
 
 
@@ -50,14 +56,18 @@ _PATTERN = re.compile(r"[*?\[{]")
 # How Spark says which file was listed and is no longer there.
 _GONE = re.compile(r"(?:Path does not exist: |while reading file |FileNotFoundException: (?:File )?)(\S+)")
 
+Told = TypeVar("Told")
+
 
 def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
-    """Adds the files that are new since the last run to bronze.<name>, in one commit or none.
+    """Adds the files that are new since the last run to bronze.<name>, in one commit or none. Files that cannot be
+    read are left out and recorded in governance.rejected_files.
 
     Columns: the files' own (text formats: strings), then `_corrupt_record` string (the text of a line that does not
     parse, or the JSON of a row that does not fit), `_source_file` string, `_source_modified_at` timestamp,
     `_ingested_at` timestamp, and `_rescued_data` string where the source asks for it. The outcome's reason tells of
-    columns that came or were missing. DataError where there is no file at all, or the files cannot be read.
+    columns that came or were missing and of files that were rejected. DataError where there is no table in the end: for
+    want of files, of rows, or of files that can be read.
     """
     started = time.monotonic()
     lakehouse = engine.lakehouse
@@ -66,6 +76,8 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     table = Table("bronze", name)
     _check_folder(settings, name)
     before = lakehouse.latest(table)
+    if before is None:
+        _forget(checkpoint(settings, name))
     try:
         query = (
             _stream(lakehouse, source, _location(settings, source))
@@ -84,10 +96,14 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     seconds = time.monotonic() - started
     if before is not None and after.version == before.version:
         engine.note(table, after)
-        return Outcome(table, "unchanged", after.version, seconds=seconds)
+        found = rejected.of_source(lakehouse, name, engine.run)
+        reason = rejected.told([(file.file, file.reason) for file in found])
+        return Outcome(table, "unchanged", after.version, seconds=seconds, reason=reason)
     known = before.version if before else -1
     commits = [after] if after.version == known + 1 else lakehouse.commits_after(table, known)
-    notes = [str((commit.progress or {}).get("columns", "")) for commit in reversed(commits)]
+    notes = [
+        str((commit.progress or {}).get(key, "")) for commit in reversed(commits) for key in ("columns", "rejected")
+    ]
     rows = sum(changed_rows(commit) for commit in commits)
     engine.note(table, after, None if before else rows)
     reason = "; ".join(dict.fromkeys(note for note in notes if note))
@@ -99,10 +115,17 @@ def checkpoint(settings: Settings, name: str) -> str:
     return f"{settings.resolve(settings.environment.checkpoints)}/bronze/{name}"
 
 
+def _forget(checkpoint: str) -> None:
+    """Removes the notes of what was taken for a table that is not there: nothing was. Files that could not be read are
+    then read again, for what was wrong may have been the source's options."""
+    if "://" not in checkpoint:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+
 def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     """The rows of all raw files as bronze.<name> would have them, without a table: to look at, not to keep.
 
-    DataError where there is no file.
+    DataError where there is no file, or none whose columns can be told.
     """
     source = lakehouse.settings.pipeline.sources[name]
     path = _location(lakehouse.settings, source)
@@ -122,10 +145,24 @@ def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
         there = _files(files, source, path)
         if there is None:
             raise _no_file(name, source, path)
-        groups = _told(name, lambda: there.groups([]))
+        groups = _told(name, lambda: _columns_told(there))
     if not groups:
         raise DataError(f"sources.{name}: the files at {path} hold no row.")
     return conformed(groups, [], source, now).rows
+
+
+def _columns_told(files: RawFiles) -> Sequence[Group]:
+    """The rows of the files; where a file stops that, of those that can be read."""
+    try:
+        return files.groups([])
+    except Exception as error:
+        sifted = sift(files, [], infer=True)
+        if not sifted.unreadable:
+            raise
+        if not sifted.readable:
+            bad = [(one.file.path, one.reason) for one in sifted.unreadable]
+            raise DataError(f"no file can be read. {rejected.told(bad)}.") from error
+        return sifted.groups([], infer=True)
 
 
 def _location(settings: Settings, source: Source) -> str:
@@ -135,7 +172,7 @@ def _location(settings: Settings, source: Source) -> str:
 
 
 def _stream(lakehouse: Lakehouse, source: Source, path: str) -> DataFrame:
-    """The new files (`path`, `length`), or of a Delta table its new rows with the file that each is in."""
+    """The new files (`path`, `length`, `modificationTime`), or of a Delta table its new rows with the file of each."""
     if source.format == "delta":
         rows = lakehouse.given(path, stream=True, **source.options)
         return rows.withColumn(FILE, F.input_file_name())
@@ -144,7 +181,7 @@ def _stream(lakehouse: Lakehouse, source: Source, path: str) -> DataFrame:
         # One file, it seems. A stream takes a plain path for a folder; a pattern may be a file too.
         path = f"{folder}/{last[:-1]}[{last[-1]}]"
     reader = lakehouse.spark.readStream.format("binaryFile").schema(_LISTING).option("maxFileAge", NEVER_TOO_OLD)
-    return reader.options(**source.options).load(_as_pattern(path)).select("path", "length")
+    return reader.options(**source.options).load(_as_pattern(path)).select(*_LISTED)
 
 
 def _as_pattern(path: str) -> str:
@@ -158,49 +195,82 @@ def _batch_writer(settings: Settings, name: str, run: str, now: datetime) -> Cal
     It holds settings alone, for Spark Connect runs it on the server.
     """
     source = settings.pipeline.sources[name]
-    table = Table("bronze", name)
     path = _location(settings, source)
 
-    def write(batch: DataFrame, number: int) -> None:
-        lakehouse = Lakehouse(batch.sparkSession, settings)
-        known = _known(lakehouse, table)
-
-        def add(groups: Sequence[Group]) -> None:
-            if not groups:
-                return
-            new = conformed(groups, known, source, now)
-            if known and new.added and source.schema_evolution == "fail_on_new_columns":
-                raise DataError(
-                    f"sources.{name}: new files have columns that bronze.{name} does not have: {', '.join(new.added)}. "
-                    "Nothing was written. Set schema_evolution to add_new_columns, rescue or none, or mend the files."
-                )
-            lakehouse.batch_writer(
-                table,
-                {"run": run, "source": source.path, "columns": new.note(bool(known))},
-                f"lakeloop-bronze-{name}",
-                **{"delta.appendOnly": "true", "delta.dataSkippingNumIndexedCols": "0", "mergeSchema": "true"},
-            )(new.rows, number)
-
+    def write(rows: DataFrame, number: int) -> None:
+        lakehouse = Lakehouse(rows.sparkSession, settings)
+        batch = _Batch(lakehouse, name, number, _known(lakehouse, Table("bronze", name)), run, now)
         if source.format == "delta":
-            add([_of_table(batch, known, now)])
-            return
-        files = _files(batch, source, path)
-        if files is None:
-            return
-        infer = source.schema_evolution != "none"
-        try:
-            add(_told(name, lambda: files.groups(known, trusting=True, infer=infer)))
-        except DataError:
-            raise
-        except Exception:
-            # Nothing was committed. If the files' headers differ, that was why; to look at them first would take a pass
-            # over all files, which almost always have the same.
-            groups = _told(name, lambda: files.groups(known, infer=infer)) if source.format == "csv" else []
-            if len(groups) < 2:
-                raise
-            add(groups)
+            refused = batch.add([_of_table(rows, batch.known, now)])
+        else:
+            files = _files(rows, source, path)
+            refused = _told(name, lambda: batch.add_files(files)) if files is not None else ""
+        if refused:
+            raise DataError(refused)
 
     return write
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A batch of a source's stream, and the raw columns that bronze has (``known``). What adds its rows returns why
+    they were refused, or nothing."""
+
+    lakehouse: Lakehouse
+    name: str
+    number: int
+    known: Sequence[T.StructField]
+    run: str
+    now: datetime
+
+    @property
+    def source(self) -> Source:
+        return self.lakehouse.settings.pipeline.sources[self.name]
+
+    def add(self, groups: Sequence[Group], bad: str = "") -> str:
+        """Adds rows; ``bad`` tells of files that were left out."""
+        if not groups:
+            return ""
+        new = conformed(groups, self.known, self.source, self.now)
+        if self.known and new.added and self.source.schema_evolution == "fail_on_new_columns":
+            return (
+                f"sources.{self.name}: new files have columns that bronze.{self.name} does not have: "
+                f"{', '.join(new.added)}. Nothing was written. Set schema_evolution to add_new_columns, rescue or "
+                "none, or mend the files."
+            )
+        columns = new.note(bool(self.known))
+        self.lakehouse.batch_writer(
+            Table("bronze", self.name),
+            {"run": self.run, "source": self.source.path, "columns": columns, "rejected": bad},
+            f"lakeloop-bronze-{self.name}",
+            **{"delta.appendOnly": "true", "delta.dataSkippingNumIndexedCols": "0", "mergeSchema": "true"},
+        )(new.rows, self.number)
+        return ""
+
+    def add_files(self, files: RawFiles) -> str:
+        """Adds the files' rows; where that fails, those of the files that can be read."""
+        infer = self.source.schema_evolution != "none"
+        try:
+            return self.add(files.groups(self.known, trusting=True, infer=infer))
+        except Exception as error:
+            failure = error
+        # Nothing was committed. If the files' headers differ, that was why; to look at them first would take a pass
+        # over all files, which almost always have the same.
+        if self.source.format == "csv":
+            try:
+                groups = files.groups(self.known, infer=infer)
+                if len(groups) > 1:
+                    return self.add(groups)
+            except Exception as error:
+                failure = error
+        sifted = sift(files, self.known, infer)
+        if not sifted.unreadable and len(sifted.readable) == 1:
+            # The files can be read: it was something else.
+            raise failure
+        # Before the rows: a file that is mended between two tries of a batch is then in both, not in none.
+        rejected.record(self.lakehouse, self.name, sifted.unreadable, self.run, self.now)
+        bad = rejected.told([(one.file.path, one.reason) for one in sifted.unreadable])
+        return self.add(sifted.groups(self.known, infer), bad)
 
 
 def _known(lakehouse: Lakehouse, table: Table) -> list[T.StructField]:
@@ -211,14 +281,12 @@ def _known(lakehouse: Lakehouse, table: Table) -> list[T.StructField]:
 
 
 def _files(listing: DataFrame, source: Source, path: str) -> RawFiles | None:
-    """The files of a listing (`path`, `length`) that are not empty, or None."""
-    found = listing.filter("length > 0").select("path", "length").orderBy("path").collect()
+    """The files of a listing (`path`, `modificationTime`, `length`) that are not empty, or None."""
+    found = [RawFile(*row) for row in listing.filter("length > 0").select(*_LISTED).orderBy("path").collect()]
     if not found:
         return None
-    paths = [row["path"] for row in found]
-    largest = max(found, key=lambda row: row["length"])["path"]
-    base = None if _PATTERN.search(path) or any(_same(path, one) for one in paths) else path
-    return RawFiles(listing.sparkSession, source, paths, largest, base)
+    base = None if _PATTERN.search(path) or any(_same(path, file.path) for file in found) else path
+    return RawFiles(listing.sparkSession, source, found, base)
 
 
 def _same(path: str, other: str) -> bool:
@@ -323,10 +391,10 @@ def _cast(value: Column, given: T.DataType, wanted: T.DataType) -> Column:
     return value.try_cast(wanted)
 
 
-def _told(name: str, groups: Callable[[], Sequence[Group]]) -> Sequence[Group]:
-    """What a source's files are; what is wrong with them is said with the source's name."""
+def _told(name: str, work: Callable[[], Told]) -> Told:
+    """What ``work`` on a source's files returns; what is wrong with them is said with the source's name."""
     try:
-        return groups()
+        return work()
     except DataError as error:
         raise DataError(f"sources.{name}: {error}") from error
 
@@ -342,6 +410,12 @@ def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
     """Why there is no table after a run: no file, or none with a row."""
     source = lakehouse.settings.pipeline.sources[name]
     path = _location(lakehouse.settings, source)
+    bad = rejected.told([(file.file, file.reason) for file in rejected.of_source(lakehouse, name)])
+    if bad:
+        return DataError(
+            f"sources.{name}: no file at {path} could be read. {bad}: mend the files, or the source's format and "
+            f"options; all are listed in {rejected.REJECTED}."
+        )
     try:
         read(lakehouse, name, datetime.now())
     except DataError as error:

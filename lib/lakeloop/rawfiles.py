@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +25,9 @@ METADATA = (CORRUPT, FILE, MODIFIED, INGESTED)
 # Delta's columns cannot have these characters; the name in the files is kept in the column's metadata.
 RAW_NAME = "lakeloop.raw_name"
 _UNSAFE = re.compile(r"[ ,;{}()\n\t=]+")
+
+# No text has these, so a header with one is not read as what it is.
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # File names are names, whatever they look like.
 _NO_GLOB = {"__globPaths__": "false"}
@@ -46,16 +50,47 @@ class Group:
     columns: Sequence[RawColumn]
 
 
+class NoFields(DataError):
+    """JSON files without a field: all of their lines are broken."""
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file as a listing has it."""
+
+    path: str
+    bytes: int
+    modified_at: datetime
+
+
 @dataclass(frozen=True)
 class RawFiles:
-    """Some files of a source. ``largest`` is one that is not empty; ``base`` the folder, where there is one, whose
-    sub-folders (day=2024-05-01) are columns."""
+    """Some files of a source, at least one, and none of them without a byte. ``base`` is the folder, where there is
+    one, whose sub-folders (day=2024-05-01) are columns."""
 
     spark: SparkSession
     source: Source
-    paths: Sequence[str]
-    largest: str
+    files: Sequence[RawFile]
     base: str | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """The files' paths, in the files' order."""
+        return [file.path for file in self.files]
+
+    @property
+    def largest(self) -> str:
+        """The path of the largest file."""
+        return max(self.files, key=lambda file: file.bytes).path
+
+    def only(self, paths: Collection[str]) -> RawFiles:
+        """Those of the files that have these paths."""
+        return replace(self, files=[file for file in self.files if file.path in paths])
+
+    def halves(self) -> tuple[RawFiles, RawFiles]:
+        """The files in two parts."""
+        middle = len(self.files) // 2
+        return replace(self, files=self.files[:middle]), replace(self, files=self.files[middle:])
 
     def groups(self, known: Sequence[T.StructField], trusting: bool = False, infer: bool = True) -> list[Group]:
         """The files' rows, files with the same columns together. ``known`` are the raw columns of bronze.
@@ -90,7 +125,7 @@ class RawFiles:
                 return
         for paths in self._by_header():
             group = self._csv_group(paths, self._header(paths[0]), known, {"header": True})
-            known = _with(known, group)
+            known = with_columns(known, group)
             yield group
 
     def _csv_group(
@@ -115,7 +150,13 @@ class RawFiles:
         left_out = ("nullvalue", "emptyvalue", "inferschema", "header")
         options = {key: value for key, value in self._options().items() if key not in left_out}
         row = self.spark.read.format("csv").options(**options, header=False).load([path]).first()
-        return ["" if value is None else value for value in row] if row is not None else []
+        names = ["" if value is None else value for value in row] if row is not None else []
+        if has_header(self.source) and any(_NOT_TEXT.search(name) for name in names):
+            raise DataError(
+                "the header has characters that no text has: the file is no CSV file, or it has another encoding or "
+                "separator than options.encoding and options.sep say."
+            )
+        return names
 
     def _by_header(self) -> list[list[str]]:
         """The files with the same header together; one pass, a row a file.
@@ -140,7 +181,7 @@ class RawFiles:
         there = [T.StructField(raw_name(field), field.dataType) for field in known]
         found = self._fields() or there[:1] if infer or not known else there
         if not found:
-            raise DataError("no line of the files is a JSON object; look at options.multiLine.")
+            raise NoFields("no line of the files is a JSON object; look at options.multiLine.")
         columns = [
             RawColumn(
                 given.name, T.StructField(field.name, merged(field.dataType, given.dataType), True, field.metadata)
@@ -189,7 +230,7 @@ class RawFiles:
             named = assign(schema.fields, known)
             columns = [RawColumn(given.name, field) for given, field in zip(schema.fields, named, strict=True)]
             group = self._group(self._load(paths, schema), columns, known)
-            known = _with(known, group)
+            known = with_columns(known, group)
             yield group
 
     def _by_schema(self) -> list[tuple[list[str], T.StructType]]:
@@ -236,7 +277,7 @@ class RawFiles:
         return Group(rows, [*columns, *map(RawColumn, folders, named)])
 
 
-def _with(known: Sequence[T.StructField], group: Group) -> list[T.StructField]:
+def with_columns(known: Sequence[T.StructField], group: Group) -> list[T.StructField]:
     """The known columns and those of the group."""
     names = {field.name for field in known}
     return [*known, *[column.field for column in group.columns if column.field.name not in names]]

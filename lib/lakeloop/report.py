@@ -144,7 +144,8 @@ def _plain(value: Any) -> Any:
 def _outcome_line(stage: str, outcome: Outcome) -> str:
     start = f"{stage:<9} {outcome.table!s:<{NAME_WIDTH}}"
     if outcome.action == "unchanged":
-        return f"[dim]{start} {'unchanged':>12}      {outcome.seconds:6.1f} s[/]"
+        told = f"  [yellow]{escape(outcome.reason)}[/]" if outcome.reason else ""
+        return f"[dim]{start} {'unchanged':>12}      {outcome.seconds:6.1f} s[/]{told}"
     why = f"rebuilt: {outcome.reason}" if outcome.action == "rebuilt" else outcome.reason
     reason = f"  [yellow]{escape(why)}[/]" if outcome.reason else ""
     return f"{start} {outcome.rows_out:>12,} rows {outcome.seconds:6.1f} s{reason}"

@@ -81,6 +81,8 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Else files in windows-1252 and the like cannot be read.
         "spark.sql.legacy.javaCharsets": "true",
+        # Bytes that are not of a text's encoding become \ufffd, as they do in CSV files, and end no run.
+        "spark.sql.legacy.codingErrorAction": "true",
         **settings.environment.spark,
     }
     wanted["spark.driver.extraJavaOptions"] = f"{options} {wanted.get('spark.driver.extraJavaOptions', '')}".strip()

@@ -22,6 +22,8 @@ ROOMS = [
     {"derive"},
     {"quality"},
     {"rawfiles"},
+    {"sifting"},
+    {"rejected"},
     {"bronze"},
     {"silver"},
     {"gold"},

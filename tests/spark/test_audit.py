@@ -123,14 +123,22 @@ def test_quarantine_is_compared_rule_by_rule_and_file_by_file(use_case: MakeUseC
 def test_each_raw_file_is_in_one_state(use_case: MakeUseCase) -> None:
     spark = use_case().spark
     schema = "_source_file string, _source_modified_at timestamp"
-    names = ["a", "changed", "empty", "new"]
+    names = ["a", "bad", "changed", "empty", "mended", "new"]
     landed = spark.createDataFrame([(f"file:/{name}", day(2 if name == "changed" else 1)) for name in names], schema)
-    there = spark.createDataFrame([(f"file:/{name}", day(1)) for name in ("a", "a", "changed", "gone")], schema)
+    there = spark.createDataFrame(
+        [(f"file:/{name}", day(1)) for name in ("a", "a", "changed", "gone", "mended")], schema
+    )
     taken = spark.createDataFrame(
-        [(f"file:///{name}",) for name in ("a", "changed", "empty", "empty", "gone")], "_source_file string"
+        [(f"file:///{name}",) for name in ("a", "bad", "changed", "empty", "empty", "gone", "mended", "once")],
+        "_source_file string",
     )
 
-    assert tuples(files.states(landed, taken, there)) == [
-        ("changed", "file:///changed"), ("empty", "file:///empty"), ("ingested", "file:///a"),
-        ("removed", "file:///gone"), ("waiting", "file:///new"),
+    # A rejected file may have been read later, or be gone.
+    bad = [(f"file:/{name}", day(1), "cut") for name in ("bad", "mended", "once")]
+    rejected = spark.createDataFrame(bad, f"{schema}, reason string")
+
+    assert tuples(files.states(landed, taken, there, rejected)) == [
+        ("changed", "file:///changed", None), ("empty", "file:///empty", None), ("ingested", "file:///a", None),
+        ("ingested", "file:///mended", None), ("rejected", "file:///bad", "cut"), ("removed", "file:///gone", None),
+        ("waiting", "file:///new", None),
     ]  # fmt: skip

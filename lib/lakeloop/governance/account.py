@@ -107,6 +107,17 @@ def with_findings(
         for state, what in advice.items()
         if found.files.count(state)
     ]
+    rejected = found.files.count("rejected")
+    if rejected:
+        notes.append(
+            f"{counted(rejected, 'file')} rejected (it cannot be read: deliver it mended under a new name; "
+            f"governance.rejected_files has all): {'; '.join(found.files.rejected)}"
+        )
+    if found.files.undecoded:
+        notes.append(
+            f"{counted(found.files.undecoded, 'row')} with bytes that are not of the files' encoding, which became "
+            f"\ufffd (see sources.{name}.options.encoding): {found.files.examples['undecoded']}"
+        )
     return SourceAudit(**{**vars(found), "problems": tuple(problems), "notes": tuple(notes)})
 
 
