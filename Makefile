@@ -17,7 +17,7 @@ run: .venv/run.done  ## the whole loop on the example: lands its raw data, then 
 	@$(BIN)/lakeloop run $(CONF)
 
 test: .venv/test.done  ## all tests, in two processes
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2
 
 soak: .venv/test.done  ## long tests: many random arrivals, kills
 	@$(BIN)/python -m pytest tests -m soak

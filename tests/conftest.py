@@ -101,12 +101,28 @@ class UseCase:
 MakeUseCase = Callable[..., UseCase]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those of the small lakehouse go to one, so that it is made once."""
-    for item in items:
-        if "small_lakehouse" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("small lakehouse"))
+# Tests that use something that is made once go to one process, where several share the tests: the small lakehouse, the
+# tables of a file. All others are shared out one by one.
+TOGETHER = {
+    "e2e/test_loop.py": "small lakehouse",
+    "notebooks/test_notebooks.py": "small lakehouse",
+    "spark/test_profile.py": "profile",
+    "spark/test_drift.py": "drift",
+    "bundle/test_bundle.py": "bundle",
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How `make test` shares the tests between its processes."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Sharing(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return next((group for name, group in TOGETHER.items() if file.endswith(name)), nodeid)
+
+    return Sharing(config, log)
 
 
 def tuples(frame: DataFrame) -> list[tuple[Any, ...]]:

@@ -125,25 +125,27 @@ class Ran:
     plots: int
 
 
-@pytest.fixture
-def shell(small_lakehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+@pytest.fixture(scope="module")
+def shell(small_lakehouse: Path) -> Iterator[InteractiveShell]:
     """IPython as a notebook has it, in the tests' process, whose Spark is there and warm; plots go to the page."""
-    monkeypatch.chdir(NOTEBOOKS)
-    monkeypatch.setenv("LAKELOOP_CONF", str(small_lakehouse / "conf" / "flights"))
-    monkeypatch.setenv("LAKELOOP_ENV", "local")
-    monkeypatch.setenv("LAKELOOP_ROOT", str(small_lakehouse))
-    made = InteractiveShell.instance()
-    backend = plt.get_backend()
-    plt.switch_backend(INLINE)
-    configure_inline_support(made, INLINE)
-    yield made
-    plt.close("all")
-    plt.switch_backend(backend)
-    InteractiveShell.clear_instance()
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(NOTEBOOKS)
+        here.setenv("LAKELOOP_CONF", str(small_lakehouse / "conf" / "flights"))
+        here.setenv("LAKELOOP_ENV", "local")
+        here.setenv("LAKELOOP_ROOT", str(small_lakehouse))
+        made = InteractiveShell.instance()
+        backend = plt.get_backend()
+        plt.switch_backend(INLINE)
+        configure_inline_support(made, INLINE)
+        yield made
+        plt.close("all")
+        plt.switch_backend(backend)
+        InteractiveShell.clear_instance()
 
 
 def executed(name: str, shell: InteractiveShell) -> list[Ran]:
-    """The cells of the notebook after a run; what one raises is raised."""
+    """The cells of the notebook after a run, in which it found no name of an earlier one; what one raises is raised."""
+    shell.reset()
     found = []
     for cell in code_cells(read(name)):
         with capture_output() as captured:

@@ -23,9 +23,6 @@ CONTRACT = [
 ]  # fmt: skip
 DISTANCES = METRICS.fieldNames()
 MINIMUM = 10
-# Its fixtures are made once.
-pytestmark = pytest.mark.xdist_group("drift")
-
 DAY = datetime(2024, 1, 1, tzinfo=timezone.utc)
 COLUMNS = "at timestamp, x double, shop string"
 

@@ -10,9 +10,6 @@ from pyspark.sql import Row, SparkSession
 from lakeloop.monitoring.bins import Bins
 from lakeloop.monitoring.profile import INPUT, SCHEMA, Plan, profile
 
-# Its fixtures are made once.
-pytestmark = pytest.mark.xdist_group("profile")
-
 DAY = datetime(2024, 1, 1, tzinfo=timezone.utc)
 SHOP = Bins(values=("a", "b"))
 PLAN = Plan(
