@@ -102,7 +102,7 @@ class Check:
         try:
             raw = bronze.read(lakehouse, name, self.now)
         except DataError as error:
-            self._problem(f"{where}.path", source.path, str(error))
+            self._problem(f"{where}.path", source.path, str(error).removeprefix(f"{where}.path: "))
             return
         self.tables[f"bronze.{name}"] = raw
         given = [field.name for field in raw_fields(raw.schema)]
