@@ -81,8 +81,12 @@ class Check:
             wanted = "rows to look at for columns that give the label away"
             self.warnings.append(Problem(self.file, "model", _plain(str(error)), wanted))
             return self
+        # What a forecast's label is made of is the past, however well it tells what comes.
+        past = sql.columns_of(model.label.expression) if model.task == "forecast" else set()
         together: dict[tuple[str, ...], list[str]] = {}
         for leak in found:
+            if {name.lower() for name in leak.columns} <= past:
+                continue
             together.setdefault(leak.columns, []).append(leak.found)
         for columns, how in together.items():
             names = ", ".join([*model.exclude, *columns])
@@ -98,7 +102,7 @@ class Check:
         try:
             raw = bronze.read(lakehouse, name, self.now)
         except DataError as error:
-            self._problem(f"{where}.path", source.path, str(error))
+            self._problem(f"{where}.path", source.path, str(error).removeprefix(f"{where}.path: "))
             return
         self.tables[f"bronze.{name}"] = raw
         given = [field.name for field in raw_fields(raw.schema)]
