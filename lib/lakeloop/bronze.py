@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
 from pyspark.errors import AnalysisException, StreamingQueryException
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop import rejected
 from lakeloop.config import Settings
 from lakeloop.config.models import Source
+from lakeloop.conforming import conformed
 from lakeloop.derive import Engine, Outcome, changed_rows
 from lakeloop.errors import DataError, LakeloopError, MachineError
+from lakeloop.places import PATTERN, check_checkpoint, check_folder, checkpoint, forget, location, same
 from lakeloop.rawfiles import (
     CORRUPT,
     FILE,
     INGESTED,
     METADATA,
     MODIFIED,
-    RAW_NAME,
-    RESCUED,
     Group,
     RawColumn,
     RawFile,
@@ -37,10 +35,9 @@ from lakeloop.rawfiles import (
     assign,
     quoted,
     raw_fields,
-    raw_name,
 )
 from lakeloop.sifting import sift
-from lakeloop.tables import TABLE_NAME, Lakehouse, Table, is_conflict
+from lakeloop.tables import Lakehouse, Table, is_conflict
 
 # The file source forgets, and then skips, files that are older than this before the newest that it has seen:
 # by default a week, which silently loses what arrives late with its old modification time.
@@ -52,7 +49,6 @@ _LISTED = ("path", "length", "modificationTime")
 _LISTING = "path string, modificationTime timestamp, length bigint, content binary"
 
 
-_PATTERN = re.compile(r"[*?\[{]")
 # How Spark says which file was listed and is no longer there.
 _GONE = re.compile(r"(?:Path does not exist: |while reading file |FileNotFoundException: (?:File )?)(\S+)")
 
@@ -74,13 +70,15 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     settings = lakehouse.settings
     source = settings.pipeline.sources[name]
     table = Table("bronze", name)
-    _check_folder(settings, name)
+    check_folder(settings, name)
     before = lakehouse.latest(table)
     if before is None:
-        _forget(checkpoint(settings, name))
+        forget(settings, name)
+    else:
+        check_checkpoint(settings, name)
     try:
         query = (
-            _stream(lakehouse, source, _location(settings, source))
+            _stream(lakehouse, source, location(settings, source))
             .writeStream.foreachBatch(_batch_writer(settings, name, engine.run, now))
             .option("checkpointLocation", checkpoint(settings, name))
             .queryName(f"bronze {name}")
@@ -89,7 +87,7 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
         )
         query.awaitTermination()
     except (AnalysisException, StreamingQueryException) as error:
-        raise _reading_error(name, _location(settings, source), error) from error
+        raise _reading_error(name, location(settings, source), error) from error
     after = lakehouse.latest(table)
     if after is None:
         raise _no_row(lakehouse, name)
@@ -110,25 +108,13 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds, reason)
 
 
-def checkpoint(settings: Settings, name: str) -> str:
-    """The folder in which the file source notes which files it has taken."""
-    return f"{settings.resolve(settings.environment.checkpoints)}/bronze/{name}"
-
-
-def _forget(checkpoint: str) -> None:
-    """Removes the notes of what was taken for a table that is not there: nothing was. Files that could not be read are
-    then read again, for what was wrong may have been the source's options."""
-    if "://" not in checkpoint:
-        shutil.rmtree(checkpoint, ignore_errors=True)
-
-
 def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     """The rows of all raw files as bronze.<name> would have them, without a table: to look at, not to keep.
 
     DataError where there is no file, or none whose columns can be told.
     """
     source = lakehouse.settings.pipeline.sources[name]
-    path = _location(lakehouse.settings, source)
+    path = location(lakehouse.settings, source)
     if source.format == "delta":
         try:
             found = lakehouse.given(path)
@@ -165,19 +151,13 @@ def _columns_told(files: RawFiles) -> Sequence[Group]:
         return sifted.groups([], infer=True)
 
 
-def _location(settings: Settings, source: Source) -> str:
-    """Where the source's files are, or the name of a Delta table."""
-    named = source.format == "delta" and TABLE_NAME.match(source.path)
-    return source.path if named else settings.raw_files(source.path)
-
-
 def _stream(lakehouse: Lakehouse, source: Source, path: str) -> DataFrame:
     """The new files (`path`, `length`, `modificationTime`), or of a Delta table its new rows with the file of each."""
     if source.format == "delta":
         rows = lakehouse.given(path, stream=True, **source.options)
         return rows.withColumn(FILE, F.input_file_name())
     folder, _, last = path.rpartition("/")
-    if "." in last and not _PATTERN.search(path):
+    if "." in last and not PATTERN.search(path):
         # One file, it seems. A stream takes a plain path for a folder; a pattern may be a file too.
         path = f"{folder}/{last[:-1]}[{last[-1]}]"
     reader = lakehouse.spark.readStream.format("binaryFile").schema(_LISTING).option("maxFileAge", NEVER_TOO_OLD)
@@ -195,7 +175,7 @@ def _batch_writer(settings: Settings, name: str, run: str, now: datetime) -> Cal
     It holds settings alone, for Spark Connect runs it on the server.
     """
     source = settings.pipeline.sources[name]
-    path = _location(settings, source)
+    path = location(settings, source)
 
     def write(rows: DataFrame, number: int) -> None:
         lakehouse = Lakehouse(rows.sparkSession, settings)
@@ -285,15 +265,8 @@ def _files(listing: DataFrame, source: Source, path: str) -> RawFiles | None:
     found = [RawFile(*row) for row in listing.filter("length > 0").select(*_LISTED).orderBy("path").collect()]
     if not found:
         return None
-    base = None if _PATTERN.search(path) or any(_same(path, file.path) for file in found) else path
+    base = None if PATTERN.search(path) or any(same(path, file.path) for file in found) else path
     return RawFiles(listing.sparkSession, source, found, base)
-
-
-def _same(path: str, other: str) -> bool:
-    def plain(text: str) -> str:
-        return re.sub(r"^file:/*", "/", text).rstrip("/")
-
-    return plain(path) == plain(other)
 
 
 def _of_table(rows: DataFrame, known: Sequence[T.StructField], now: datetime) -> Group:
@@ -305,90 +278,6 @@ def _of_table(rows: DataFrame, known: Sequence[T.StructField], now: datetime) ->
     corrupt = F.lit(None).cast("string").alias(CORRUPT)
     rows = rows.select(*columns, corrupt, file, F.lit(now).cast("timestamp").alias(MODIFIED))
     return Group(rows, [RawColumn(field.name, column) for field, column in zip(given, named, strict=True)])
-
-
-@dataclass(frozen=True)
-class Conformed:
-    """Raw rows with the columns of bronze: ``added`` are new to it, ``missing`` are not in all of the files."""
-
-    rows: DataFrame
-    added: Sequence[str]
-    missing: Sequence[str]
-
-    def note(self, exists: bool) -> str:
-        """What a user should know of the columns."""
-        added = f"new columns: {', '.join(self.added)}" if exists and self.added else ""
-        missing = f"columns that files lack: {', '.join(self.missing)}" if self.missing else ""
-        return "; ".join(part for part in (added, missing) if part)
-
-
-def conformed(groups: Sequence[Group], known: Sequence[T.StructField], source: Source, now: datetime) -> Conformed:
-    """The groups' rows together, with the raw columns of bronze (``known``) and, as the source's `schema_evolution`
-    says, those that are new; then `_corrupt_record`, `_source_file`, `_source_modified_at`, `_ingested_at`.
-
-    A value that does not fit its column's type is null, and the row's JSON is in `_corrupt_record`.
-    """
-    adding = source.schema_evolution == "add_new_columns" or not known
-    fields = {field.name: field for field in known}
-    added: dict[str, T.StructField] = {}
-    for group in groups:
-        for column in group.columns:
-            if column.field.name not in fields:
-                added.setdefault(column.field.name, column.field)
-            elif adding:
-                fields[column.field.name] = column.field
-    target = [*fields.values(), *(added.values() if adding else ())]
-    missing = {field.name for group in groups for field in target} - set.intersection(
-        *[{column.field.name for column in group.columns} for group in groups]
-    )
-    rescuing = source.schema_evolution == "rescue"
-    frames = [_conformed(group, target, added, rescuing, now) for group in groups]
-    return Conformed(reduce(DataFrame.unionByName, frames), list(added), sorted(missing))
-
-
-def _conformed(
-    group: Group, target: Sequence[T.StructField], added: Mapping[str, T.StructField], rescuing: bool, now: datetime
-) -> DataFrame:
-    given = {column.field.name: column.given for column in group.columns}
-    types = {field.name: field.dataType for field in group.rows.schema}
-    values: list[Column] = []
-    unfit: list[Column] = []
-    for field in target:
-        value = F.lit(None).cast(field.dataType)
-        if field.name in given:
-            raw = F.col(quoted(given[field.name]))
-            value = raw
-            if types[given[field.name]] != field.dataType:
-                value = _cast(raw, types[given[field.name]], field.dataType)
-                unfit.append(raw.isNotNull() & value.isNull())
-        values.append(value.alias(field.name, metadata={RAW_NAME: raw_name(field)}))
-    whole = F.to_json(F.struct(*[F.col(quoted(column)) for column in given.values()]))
-    broken = F.when(reduce(Column.__or__, unfit), whole) if unfit else F.lit(None).cast("string")
-    rescued = [F.col(quoted(column)).alias(name) for name, column in given.items() if name in added]
-    return group.rows.select(
-        *values,
-        F.coalesce(F.col(CORRUPT), broken).alias(CORRUPT),
-        FILE,
-        MODIFIED,
-        F.lit(now).cast("timestamp").alias(INGESTED),
-        *([_rescued(rescued)] if rescuing else []),
-    )
-
-
-def _rescued(columns: Sequence[Column]) -> Column:
-    """The columns that are not null as JSON, null where all are."""
-    if not columns:
-        return F.lit(None).cast("string").alias(RESCUED)
-    json = F.to_json(F.struct(*columns))
-    return F.when(json != "{}", json).alias(RESCUED)
-
-
-def _cast(value: Column, given: T.DataType, wanted: T.DataType) -> Column:
-    """A safe cast; between nested values and others there is none."""
-    nested = (T.StructType, T.ArrayType, T.MapType)
-    if isinstance(wanted, nested) or (isinstance(given, nested) and not isinstance(wanted, T.StringType)):
-        return F.lit(None).cast(wanted)
-    return value.try_cast(wanted)
 
 
 def _told(name: str, work: Callable[[], Told]) -> Told:
@@ -409,7 +298,7 @@ def _no_file(name: str, source: Source, path: str) -> DataError:
 def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
     """Why there is no table after a run: no file, or none with a row."""
     source = lakehouse.settings.pipeline.sources[name]
-    path = _location(lakehouse.settings, source)
+    path = location(lakehouse.settings, source)
     bad = rejected.told([(file.file, file.reason) for file in rejected.of_source(lakehouse, name)])
     if bad:
         return DataError(
@@ -421,21 +310,6 @@ def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
     except DataError as error:
         return error
     return DataError(f"sources.{name}: the files at {path} hold no row.")
-
-
-def _check_folder(settings: Settings, name: str) -> None:
-    """DataError where a folder of this machine is not there: a disk that is not mounted is no day without news."""
-    path = _location(settings, settings.pipeline.sources[name])
-    if not settings.environment.master or "://" in path or TABLE_NAME.match(path):
-        return
-    parts = Path(path).parts
-    fixed = next((number for number, part in enumerate(parts) if _PATTERN.search(part)), len(parts) - 1)
-    folder = Path(*parts[:fixed])
-    if not folder.is_dir():
-        raise DataError(
-            f"sources.{name}.path: the folder {folder} is not there. Is a disk not mounted? Put raw files there, or "
-            "correct the path (it is taken below the environment's landing root)."
-        )
 
 
 def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
@@ -452,7 +326,7 @@ def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
         )
     gone = _GONE.search(text)
     file = re.sub(r"^file:/+", "/", gone.group(1)).rstrip(".") if gone else path
-    if not _same(file, path):
+    if not same(file, path):
         return DataError(
             f"sources.{name}: the file {file} was removed while it was read. None of the new files was taken. Put it "
             "back and run again. Without it the next run takes the others, and later it must come by another name."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lakeloop import bronze
+from lakeloop import bronze, places
 from lakeloop.config import load
 from lakeloop.errors import DataError, MachineError
 
@@ -49,4 +51,16 @@ def test_of_two_runs_one_is_told_to_run_again() -> None:
 def test_a_landing_folder_that_is_not_there_is_named(conf: Folder) -> None:
     settings = load(conf.pipeline(), sets=("environment.master=local[1]",))
     with pytest.raises(DataError, match=r"sources\.orders\.path: the folder .*/landing/orders is not there"):
-        bronze._check_folder(settings, "orders")
+        places.check_folder(settings, "orders")
+
+
+def test_a_table_without_the_notes_of_what_is_in_it_is_refused(conf: Folder) -> None:
+    """The stream would begin to count its batches anew, and Delta leaves out those it has: new files among them."""
+    settings = conf.settings()
+    with pytest.raises(DataError) as caught:
+        places.check_checkpoint(settings, "orders")
+    assert "bronze.orders is there, but not the notes of which files are in it" in str(caught.value)
+    Path(places.checkpoint(settings, "orders")).mkdir(parents=True)
+    places.check_checkpoint(settings, "orders")
+    places.forget(settings, "orders")
+    assert not Path(places.checkpoint(settings, "orders")).exists()

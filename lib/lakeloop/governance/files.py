@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop import rejected
-from lakeloop.bronze import checkpoint
+from lakeloop.places import checkpoint
 from lakeloop.rawfiles import quoted
 from lakeloop.silver import FILE, MODIFIED
 from lakeloop.tables import Lakehouse

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeloop.bronze import RAW_NAME
 from lakeloop.onboarding.names import quoted, silver_names
+from lakeloop.rawfiles import RAW_NAME
 
 MOST_ROWS, MOST_CELLS, EXAMPLES = 100_000, 5_000_000, 1000
 # Texts that tools write for a missing value. The first two are believed in a column of words too.

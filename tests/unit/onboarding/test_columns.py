@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import types as T
 
-from lakeloop.bronze import RAW_NAME
 from lakeloop.onboarding.columns import Leaf, Seen, date_patterns, leaves, understood
 from lakeloop.onboarding.names import quoted
+from lakeloop.rawfiles import RAW_NAME
 
 
 def leaf(name: str = "x", raw: str = "") -> Leaf:

@@ -1,0 +1,67 @@
+"""Where a source has its raw files, and where is noted which of them were taken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from lakeloop.config import Settings
+from lakeloop.config.models import Source
+from lakeloop.errors import DataError
+from lakeloop.tables import TABLE_NAME
+
+PATTERN = re.compile(r"[*?\[{]")
+
+
+def checkpoint(settings: Settings, name: str) -> str:
+    """The folder in which the file source notes which files it has taken."""
+    return f"{settings.resolve(settings.environment.checkpoints)}/bronze/{name}"
+
+
+def forget(settings: Settings, name: str) -> None:
+    """Removes the notes of what was taken for a table that is not there: nothing was. Files that could not be read are
+    then read again, for what was wrong may have been the source's options."""
+    folder = checkpoint(settings, name)
+    if "://" not in folder:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_checkpoint(settings: Settings, name: str) -> None:
+    """DataError where bronze.<name> is there and the notes of what was taken for it are gone. All files would be new to
+    the source then, its batches would be counted from 0 again, and Delta leaves out batches of a number that it has: a
+    new file among them would be lost."""
+    folder = checkpoint(settings, name)
+    if "://" not in folder and not Path(folder).is_dir():
+        raise DataError(
+            f"bronze.{name} is there, but not the notes of which files are in it ({folder}). Put that folder back, or "
+            f"remove the table bronze.{name} as well: then all raw files are read again."
+        )
+
+
+def location(settings: Settings, source: Source) -> str:
+    """Where the source's files are, or the name of a Delta table."""
+    named = source.format == "delta" and TABLE_NAME.match(source.path)
+    return source.path if named else settings.raw_files(source.path)
+
+
+def same(path: str, other: str) -> bool:
+    def plain(text: str) -> str:
+        return re.sub(r"^file:/*", "/", text).rstrip("/")
+
+    return plain(path) == plain(other)
+
+
+def check_folder(settings: Settings, name: str) -> None:
+    """DataError where a folder of this machine is not there: a disk that is not mounted is no day without news."""
+    path = location(settings, settings.pipeline.sources[name])
+    if not settings.environment.master or "://" in path or TABLE_NAME.match(path):
+        return
+    parts = Path(path).parts
+    fixed = next((number for number, part in enumerate(parts) if PATTERN.search(part)), len(parts) - 1)
+    folder = Path(*parts[:fixed])
+    if not folder.is_dir():
+        raise DataError(
+            f"sources.{name}.path: the folder {folder} is not there. Is a disk not mounted? Put raw files there, or "
+            "correct the path (it is taken below the environment's landing root)."
+        )
