@@ -34,12 +34,14 @@ def versions(root: Path) -> dict[str, int]:
 @pytest.fixture()
 def changeable(small_lakehouse: Path, tmp_path: Path) -> Iterator[Path]:
     """The small lakehouse to change, at its own place (file sources and MLflow know files by their whole path); it is
-    put back afterwards."""
+    put back afterwards. MLflow keeps its database open, so that file is written over."""
     kept = tmp_path / "kept"
     shutil.copytree(small_lakehouse, kept)
     yield small_lakehouse
-    shutil.rmtree(small_lakehouse)
-    shutil.move(kept, small_lakehouse)
+    for there in small_lakehouse.iterdir():
+        if there.is_dir():
+            shutil.rmtree(there)
+    shutil.copytree(kept, small_lakehouse, dirs_exist_ok=True)
 
 
 def test_every_raw_record_is_accounted_for(small_lakehouse: Path) -> None:

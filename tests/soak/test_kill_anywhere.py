@@ -98,6 +98,7 @@ def twins(spark: SparkSession, tmp_path: Path) -> Iterator[Twins]:
     made.end()
 
 
+@pytest.mark.soak
 def test_a_killed_run_is_gone_on_with(twins: Twins) -> None:
     """Killed where it would hurt most: while the first tables are made, and between two commits of later days."""
     twins.new_day()

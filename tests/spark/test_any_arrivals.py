@@ -173,6 +173,7 @@ DAYS = [
 ]
 
 
+@pytest.mark.soak
 @settings(settings.get_profile("few"))
 @given(st.sampled_from(["id", "[]"]), ARRIVALS)
 @example("id", DAYS)

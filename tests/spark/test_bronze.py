@@ -201,5 +201,5 @@ def test_no_file_is_said_with_the_place_that_was_looked_at(use_case: MakeUseCase
     if landed:
         case.land("elsewhere/a.csv", "id\n1\n")
 
-    with pytest.raises(DataError, match=r"sources\.orders\.path.*landing/orders/"):
+    with pytest.raises(DataError, match=r"sources\.orders\.path.*landing/orders"):
         ingest(case)

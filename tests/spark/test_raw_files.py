@@ -203,5 +203,5 @@ def test_json_names_that_differ_in_case_alone_are_told(use_case: MakeUseCase) ->
     case = things(use_case, "format: json")
     land(case, "a.json", '{"Name": 1, "name": 2}\n')
 
-    with pytest.raises(DataError, match=r"^sources\.things: two JSON fields .* \(`?name`?\)"):
+    with pytest.raises(DataError, match=r"^sources\.things: no file .* a\.json \(two JSON fields .* \(`?name`?\)"):
         read(case)

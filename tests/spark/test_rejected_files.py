@@ -16,7 +16,7 @@ from pyspark.errors import PySparkException
 
 from lakeloop import bronze, rejected, silver
 from lakeloop.derive import Outcome
-from lakeloop.errors import DataError
+from lakeloop.errors import DataError, MachineError
 from lakeloop.governance import audit
 from lakeloop.sifting import Unreadable, sift
 
@@ -116,7 +116,7 @@ def test_a_batch_that_is_tried_again_records_a_file_once(
 
     with monkeypatch.context() as patched:
         patched.setattr("lakeloop.tables.Lakehouse.batch_writer", full)
-        with pytest.raises(DataError, match="No space left on device"):
+        with pytest.raises(MachineError, match="the disk is full"):
             ingest(case)
     assert ingest(case).rows_out == 1
     assert [name for name, _ in recorded(case)] == ["c.csv.gz"]
@@ -126,7 +126,7 @@ def test_a_batch_that_is_tried_again_records_a_file_once(
     land(case, {"d.csv": b"id,value\n4,40\n"})
     with monkeypatch.context() as patched:
         patched.setattr("lakeloop.tables.Lakehouse.batch_writer", full)
-        with pytest.raises(DataError, match="No space left on device"):
+        with pytest.raises(MachineError, match="the disk is full"):
             ingest(case)
     assert len(recorded(case)) == 1
 
