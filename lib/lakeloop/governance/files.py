@@ -102,8 +102,9 @@ def states(landed: DataFrame, taken: DataFrame, bronze: DataFrame, bad: DataFram
     landed, taken, bronze, bad = (rows.withColumn(FILE, _one_way_written()) for rows in (landed, taken, bronze, bad))
     there = bronze.groupBy(FILE).agg(F.max(MODIFIED).alias("_read"))
     known = landed.groupBy(FILE).agg(F.max(MODIFIED).alias("_written"))
+    # Spark lists no file without a byte: just the log of taken files knows it.
     files = known.join(there, FILE, "full").join(
-        taken.select(FILE).distinct().withColumn("_taken", F.lit(True)), FILE, "left"
+        taken.select(FILE).distinct().withColumn("_taken", F.lit(True)), FILE, "full"
     )
     last = F.max(F.struct(F.col(MODIFIED).alias("at"), "reason"))
     files = files.join(bad.groupBy(FILE).agg(last.alias("_bad")), FILE, "left")
