@@ -109,6 +109,8 @@ def states(landed: DataFrame, taken: DataFrame, bronze: DataFrame, bad: DataFram
     last = F.max(F.struct(F.col(MODIFIED).alias("at"), "reason"))
     files = files.join(bad.groupBy(FILE).agg(last.alias("_bad")), FILE, "left")
     missing = F.col("_read").isNull()
+    # Rejected and taken away: nothing is left to account for.
+    files = files.filter(~(missing & F.col("_written").isNull() & F.col("_bad").isNotNull()))
     seen = F.coalesce("_taken", F.lit(False))
     state = (
         F.when(missing & ~seen, "waiting")
