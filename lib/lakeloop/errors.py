@@ -66,13 +66,21 @@ class MachineError(LakeloopError):
     exit_code = EXIT_MACHINE
 
 
+DISK_FULL = "the disk is full. Free some space and run again; nothing half done was kept."
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether that is what an error of Python, of Spark or of a library comes to."""
+    number = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    return number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text or "disk is full" in text
+
+
 def machine_fault(error: BaseException) -> str:
     """What the machine lacks, where that is what an error of Python or of a library comes to; else nothing."""
-    text = str(error)
-    number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text or "disk is full" in text:
-        return "The disk is full. Free some space and run again; nothing half done was kept."
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS) and isinstance(error, OSError):
+    if is_disk_full(error):
+        return DISK_FULL[0].upper() + DISK_FULL[1:]
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{error.filename} cannot be read or written: {error.strerror}. Mend its permissions and run again."
     return ""
 

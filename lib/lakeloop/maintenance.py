@@ -66,8 +66,9 @@ def maintain(lakehouse: Lakehouse, table: Table, policy: Maintenance, run_id: st
     if {name: before.properties.get(name) for name in wanted} != wanted:
         pairs = ", ".join(f"'{name}' = '{value}'" for name, value in wanted.items())
         lakehouse.command(table, f"ALTER TABLE {{table}} SET TBLPROPERTIES ({pairs})", progress)
-    if lakehouse.files_below(table, sizes.in_bytes(policy.compact_below)) >= policy.small_files:
-        with _setting(lakehouse, _SMALL, sizes.in_bytes(policy.compact_below)):
+    size = sizes.in_bytes(policy.compact_below)
+    if before.files >= policy.small_files and lakehouse.files_below(table, size) >= policy.small_files:
+        with _setting(lakehouse, _SMALL, size):
             lakehouse.command(table, f"OPTIMIZE {{table}}{_order(policy.z_order.get(str(table), ()))}", progress)
         after = lakehouse.detail(table)
     hours = intervals.seconds(policy.retention) // 3600

@@ -20,7 +20,15 @@ from lakeloop import bronze, gold, scoring, silver
 from lakeloop.config import Settings
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.derive import DEFINITION_CHANGED, INPUTS_CHANGED, Derivation, Engine, Outcome
-from lakeloop.errors import ConfigurationError, DataError, LakeloopError, MachineError, Problem
+from lakeloop.errors import (
+    DISK_FULL,
+    ConfigurationError,
+    DataError,
+    LakeloopError,
+    MachineError,
+    Problem,
+    is_disk_full,
+)
 from lakeloop.features import table as feature_table
 from lakeloop.features import tiles
 from lakeloop.modelling import train
@@ -284,8 +292,8 @@ def explained(stage: str, what: str, error: Exception) -> LakeloopError:
     own = re.search(r"\[USER_RAISED_EXCEPTION\] (.*?)(?: SQLSTATE|$)", text, re.MULTILINE)
     if own:
         return DataError(own.group(1).strip())
-    if "No space left on device" in text:
-        return MachineError(f"{what}: the disk is full. Free some space and run again; nothing half done was kept.")
+    if is_disk_full(error):
+        return MachineError(f"{what}: {DISK_FULL}")
     if is_conflict(error):
         return LakeloopError(
             f"{what}: somebody else wrote to the table at the same time, twice. Nothing half done was kept: run again "

@@ -142,10 +142,11 @@ class Lakehouse:
 
     def last_change(self, table: Table) -> int | None:
         """The newest version whose rows may be others than before, or None where there is no such table."""
+        latest = self.latest(table)
+        if latest is None or latest.changes_rows:
+            return latest.version if latest else None
         commits = self._history(table)
-        return next(
-            (commit.version for commit in commits if commit.changes_rows), commits[-1].version if commits else None
-        )
+        return next((commit.version for commit in commits if commit.changes_rows), commits[-1].version)
 
     def _history(self, table: Table, limit: int | None = None) -> list[Commit]:
         statement = f"DESCRIBE HISTORY {self.identifier(table)}" + (f" LIMIT {limit}" if limit else "")

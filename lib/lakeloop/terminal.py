@@ -13,3 +13,8 @@ def output() -> Console:
     """The standard output. A log has no width of its own, so tables are given LOG_WIDTH columns there."""
     terminal = sys.stdout.isatty()
     return Console(highlight=False, soft_wrap=not terminal, width=None if terminal else LOG_WIDTH)
+
+
+def errors() -> Console:
+    """The standard error: what is no part of the result; its lines are left whole."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)

@@ -69,7 +69,7 @@ class Points:
 
             return told
 
-        Lakehouse.batch_writer = batch_writer  # type: ignore[method-assign]
+        Lakehouse.batch_writer = batch_writer  # type: ignore[method-assign]  # the package has no hooks for tests
 
     def _around(self, door: Callable[..., None], name: str) -> Callable[..., None]:
         def told(lakehouse: Lakehouse, table: Any, *args: Any, **options: Any) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+
+from lakeloop.terminal import errors
 
 Folder = Annotated[Path, typer.Argument(metavar="CONF", help="The use case's folder, such as conf/flights.")]
 Env = Annotated[str, typer.Option("--env", "-e", help="Environment: the file conf/env/<name>.yml.")]
@@ -35,7 +36,7 @@ Force = Annotated[bool, typer.Option("--force", help="Train again, even on the s
 
 def warn(text: str) -> None:
     """A line that is no part of the result."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]note[/] {escape(text)}")
+    errors().print(f"[yellow]note[/] {escape(text)}")
 
 
 def as_typed(folder: Path, env: str, sets: list[str] | None = None) -> str:

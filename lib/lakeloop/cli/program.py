@@ -6,7 +6,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from lakeloop.cli import looking, preparing, running
@@ -16,6 +15,7 @@ from lakeloop.errors import (
     MachineError,
     machine_fault,
 )
+from lakeloop.terminal import errors
 from lakeloop.version import __version__
 
 app = typer.Typer(
@@ -54,21 +54,21 @@ def main(arguments: list[str] | None = None) -> int:
     except LakeloopError as error:
         if "--debug" in given:
             raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {escape(str(error))}")
+        errors().print(f"[red bold]error[/] {escape(str(error))}")
         return error.exit_code
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; what was committed stays, and the next run goes on from there")
+        errors().print("stopped; what was committed stays, and the next run goes on from there")
         return 130
     except Exception as error:
         if "--debug" in given:
             raise
         if fault := machine_fault(error):
-            Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {escape(fault)}")
+            errors().print(f"[red bold]error[/] {escape(fault)}")
             return MachineError.exit_code
         shown = getattr(error, "format_message", None)
         if shown is None:
             raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red bold]error[/] {escape(shown())}")
+        errors().print(f"[red bold]error[/] {escape(shown())}")
         return getattr(error, "exit_code", EXIT_FAILED)
 
 
