@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
-from small_lakehouse import PROJECT, here
+from quick_spark import SPARK
+from small_lakehouse import PROJECT, here, run
 
 # Rows of the data set; the metric, and the value that a sound model reaches on its held-out quarter.
 USE_CASES = {
@@ -37,6 +39,23 @@ def test_a_use_case_runs_by_configuration_alone(name: str, spark: SparkSession, 
     for layer in ("silver", "predictions"):
         assert DeltaTable(str(tmp_path / name / layer / table)).to_pyarrow_table().num_rows == rows, layer
     assert DeltaTable(str(tmp_path / name / "quarantine" / table)).to_pyarrow_table().num_rows == 0
+
+
+def test_jobs_run_by_spark_submit_and_change_nothing_again(spark: SparkSession, tmp_path: Path) -> None:
+    where = [str(PROJECT / "conf/wine"), "--set", f"environment.root={tmp_path}"]
+    lakeloop("land", *where)
+    where += [word for key, value in SPARK.items() for word in ("--set", f"environment.spark.{key}={value}")]
+    where += ["--env", "local", "--json"]
+    submit = str(Path(sys.executable).with_name("spark-submit"))
+
+    def actions(printed: str) -> set[str]:
+        return {item["action"] for item in json.loads(printed[printed.index("{") :])["tables"]}
+
+    for stage in ("bronze", "silver"):
+        done = run([submit, f"jobs/{stage}.py", *where])
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert actions(done.stdout) == {"created"}
+        assert actions(lakeloop(stage, *where)) == {"unchanged"}
 
 
 def test_a_use_case_takes_some_forty_lines() -> None:
