@@ -85,7 +85,8 @@ def test_a_new_day_touches_what_it_must_once(changeable: Path) -> None:
         done = here(*on(changeable, stage))
         assert done.returncode == 0, done.stderr
     after = versions(changeable)
-    changed = {name for name in after if after[name] != before[name]}
+    # Each stage was a run of its own, and is written down.
+    changed = {name for name in after if after[name] != before[name]} - {"governance.ledger"}
     assert all(after[name] == before[name] + 1 for name in changed)
     assert {"bronze.flights", "silver.flights", "gold.departures", "features.departures"} <= changed
     assert not {"bronze.planes", "silver.planes", "silver.airports"} & changed

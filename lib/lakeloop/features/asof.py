@@ -48,7 +48,10 @@ def add(batches: Iterator[pa.RecordBatch], features: Sequence[Feature]) -> Itera
     to pass through (of moments). All rows of an owner are in one partition. PACKED holds a row's features as float64,
     NaN where the window holds no value, 0 for a count: a hundred columns would each be carried through every exchange.
     """
-    rows = pa.Table.from_batches(list(batches))
+    given = list(batches)
+    if not given:
+        return
+    rows = pa.Table.from_batches(given)
     is_tile = rows[IS_TILE].to_numpy()
     keys = _keys(rows)
     tiles = rows.filter(rows[IS_TILE])
