@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -59,6 +60,26 @@ class BySlice:
     restricted: frozenset[Table] = frozenset()
 
 
+class Folding(NamedTuple):
+    """What new rows come to: all ``rows`` of the keys that they touch as they are now, and as they were ``before``."""
+
+    rows: DataFrame
+    before: DataFrame
+
+
+@dataclass(frozen=True)
+class Folded:
+    """New rows of the one, append-only input are folded into the rows that are there.
+
+    ``fold`` is given the new rows, the output and the whole input, which it need not read. A row is known by its
+    ``key``; it is written where one of the columns ``told_by`` is another than before, and goes where it is no more.
+    To fold rows in once more that are in already changes nothing."""
+
+    key: tuple[str, ...]
+    fold: Callable[[DataFrame, DataFrame, DataFrame], Folding]
+    told_by: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Appended:
     """Each row of the one, append-only input gives rows of its own, and none is ever changed."""
@@ -71,7 +92,7 @@ class Derivation:
     output: Table
     inputs: tuple[Table, ...]
     compute: Callable[[Rows], DataFrame]
-    identity: ByKey | BySlice | Appended
+    identity: ByKey | BySlice | Folded | Appended
     fingerprint: str
     properties: Mapping[str, str] = field(default_factory=dict)
 
@@ -300,13 +321,31 @@ class Engine:
             else:
                 if any(commit.operation in ("DELETE", "UPDATE", "MERGE", "RESTORE") for commit in commits[first]):
                     raise _Rebuild(f"rows of {first} were changed, where they should only be added")
-                inputs[first] = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
-                rows = derivation.compute(inputs)
-                if isinstance(identity, ByKey):
+                new = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+                whole, inputs[first] = inputs[first], new
+                if isinstance(identity, Folded):
+                    self._fold(derivation.output, identity, new, whole, progress, known)
+                elif isinstance(identity, ByKey):
+                    rows = derivation.compute(inputs)
                     self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
                 else:
-                    self.lakehouse.append(derivation.output, rows, progress, known)
+                    self.lakehouse.append(derivation.output, derivation.compute(inputs), progress, known)
         return sum(changed_rows(commit) for commit in commits.get(first, ()))
+
+    def _fold(
+        self,
+        output: Table,
+        identity: Folded,
+        new: DataFrame,
+        whole: DataFrame,
+        progress: Mapping[str, object],
+        known: int,
+    ) -> None:
+        """Folds new rows into the output, which is at version ``known``; where somebody else has done so meanwhile,
+        nothing is done."""
+        rows, before = identity.fold(new, self.lakehouse.read(output), whole)
+        gone = before.select(*identity.key).subtract(rows.select(*identity.key))
+        self.lakehouse.merge(output, rows, identity.key, progress, deleted=gone, told_by=identity.told_by, after=known)
 
     def _update_slices(
         self,
@@ -457,6 +496,8 @@ __all__ = [
     "BySlice",
     "Derivation",
     "Engine",
+    "Folded",
+    "Folding",
     "Outcome",
     "Rows",
     "is_in",

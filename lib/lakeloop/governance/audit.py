@@ -206,9 +206,8 @@ def compare_keys(bronze: DataFrame, table: DataFrame, source: Source, key: Seque
 
 def _newest(bronze: DataFrame, source: Source, key: Sequence[str], columns: Sequence[T.StructField]) -> DataFrame:
     """One row a key that the rules keep: the key, `versions` bigint and `wanted`, a hash of the newest one's values."""
-    order = dict.fromkeys((*source.latest_by, MODIFIED, FILE, ROW_HASH))
     rows = silver.kept(bronze, source).withColumn("_values", _values(columns))
-    newest = F.max(F.struct(*[F.col(f"`{column}`") for column in order], "_values"))
+    newest = F.max(F.struct(*[F.col(f"`{column}`") for column in source.order()], "_values"))
     return rows.groupBy(*[F.col(f"`{column}`") for column in key]).agg(
         F.count(F.lit(1)).alias("versions"), newest.getField("_values").alias("wanted")
     )
