@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lakeloop import history
 from lakeloop.config.models import Source
 from lakeloop.errors import ConfigurationError
+from lakeloop.governance import audit
 from lakeloop.tables import Table
 
 SOURCE = Source.model_validate(
@@ -147,6 +148,21 @@ def test_whatever_comes_when_the_intervals_are_those_of_all_versions(spark: Spar
         there = sorted([row for row in there if row[0] not in touched] + tuples(rows), key=repr)
 
         assert there == tuples(history.intervals(whole, SOURCE))
+
+
+def test_an_audit_sees_what_is_wrong_with_a_history(spark: SparkSession, use_case: MakeUseCase) -> None:
+    [derivation] = history.derivations(use_case(CUSTOMERS).settings, "customers")
+    of_a = [(None, "a", 1), (1, "b", 1), (2, "c", 1)]
+    expected = history.intervals(versions(spark, {"1": of_a, "2": [(1, "a", 1)]}), SOURCE)
+    wrong = history.intervals(versions(spark, {"1": [*of_a[:2], (3, "c", 2)], "2": [(1, "a", 1)]}), SOURCE)
+
+    assert audit.unlike_intervals(derivation, expected, expected) == []
+    assert audit.unlike_intervals(derivation, expected, wrong.unionByName(wrong.filter("id = 2"))) == [
+        "silver.customers_history: 1 interval missing: id=1, __START_AT=2",
+        "silver.customers_history: 1 interval that bronze does not give: id=1, __START_AT=3",
+        "silver.customers_history: 1 interval with other values than bronze gives: id=1, __START_AT=1",
+        "silver.customers_history: 1 interval more than once: id=2, __START_AT=1",
+    ]
 
 
 CUSTOMERS = """
