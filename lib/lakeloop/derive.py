@@ -61,10 +61,11 @@ class BySlice:
 
 
 class Folding(NamedTuple):
-    """What new rows come to: all ``rows`` of the keys that they touch as they are now, and as they were ``before``."""
+    """What new rows come to: ``rows`` of the output, and which others it must not have: of ``considered`` keys, those
+    without a row."""
 
     rows: DataFrame
-    before: DataFrame
+    considered: DataFrame
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class Folded:
     """New rows of the one, append-only input are folded into the rows that are there.
 
     ``fold`` is given the new rows, the output and the whole input, which it need not read. A row is known by its
-    ``key``; it is written where one of the columns ``told_by`` is another than before, and goes where it is no more.
-    To fold rows in once more that are in already changes nothing."""
+    ``key``, and written where one of the columns ``told_by`` is another than before. To fold rows in that are in
+    already must change nothing: another run may have done so."""
 
     key: tuple[str, ...]
     fold: Callable[[DataFrame, DataFrame, DataFrame], Folding]
@@ -324,7 +325,7 @@ class Engine:
                 new = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
                 whole, inputs[first] = inputs[first], new
                 if isinstance(identity, Folded):
-                    self._fold(derivation.output, identity, new, whole, progress, known)
+                    self._fold(derivation.output, identity, new, whole, progress)
                 elif isinstance(identity, ByKey):
                     rows = derivation.compute(inputs)
                     self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
@@ -333,19 +334,11 @@ class Engine:
         return sum(changed_rows(commit) for commit in commits.get(first, ()))
 
     def _fold(
-        self,
-        output: Table,
-        identity: Folded,
-        new: DataFrame,
-        whole: DataFrame,
-        progress: Mapping[str, object],
-        known: int,
+        self, output: Table, identity: Folded, new: DataFrame, whole: DataFrame, progress: Mapping[str, object]
     ) -> None:
-        """Folds new rows into the output, which is at version ``known``; where somebody else has done so meanwhile,
-        nothing is done."""
-        rows, before = identity.fold(new, self.lakehouse.read(output), whole)
-        gone = before.select(*identity.key).subtract(rows.select(*identity.key))
-        self.lakehouse.merge(output, rows, identity.key, progress, deleted=gone, told_by=identity.told_by, after=known)
+        rows, considered = identity.fold(new, self.lakehouse.read(output), whole)
+        gone = considered.select(*identity.key).subtract(rows.select(*identity.key))
+        self.lakehouse.merge(output, rows, identity.key, progress, deleted=gone, told_by=identity.told_by)
 
     def _update_slices(
         self,

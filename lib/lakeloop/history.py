@@ -109,7 +109,11 @@ def intervals(versions: DataFrame, source: Source) -> DataFrame:
 
 def folded(new: DataFrame, there: DataFrame, whole: DataFrame, source: Source) -> Folding:
     """The intervals of the keys that have new versions (``new``), from those that they have (in ``there``); the keys of
-    which that is not enough are looked up in ``whole``, all versions there are. One action looks for such keys."""
+    which that is not enough are looked up in ``whole``, all versions there are. One action looks for such keys.
+
+    No interval begins at another version that was considered. (Where another run has folded some of them in meanwhile,
+    the table may have one.)
+    """
     new = _newest_of_a_start(new, source)
     before = there.join(new.select(*_columns(source.key)).distinct(), source.key, "left_semi")
     known = _ends(before).unionByName(new, allowMissingColumns=True)
@@ -117,7 +121,7 @@ def folded(new: DataFrame, there: DataFrame, whole: DataFrame, source: Source) -
     if not late.isEmpty():
         anew = whole.join(late, source.key, "left_semi")
         known = known.join(late, source.key, "left_anti").unionByName(anew, allowMissingColumns=True)
-    return Folding(intervals(known, source), before)
+    return Folding(intervals(known, source), known.select(*_columns(source.key), START))
 
 
 def _ends(rows: DataFrame) -> DataFrame:

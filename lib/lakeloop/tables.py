@@ -22,7 +22,6 @@ from lakeloop.config import Settings
 
 METADATA = "lakeloop"
 _METADATA_CONF = "spark.databricks.delta.commitInfo.userMetadata"
-_WRITE_CONF = "spark.databricks.delta.write"
 
 # Plain Delta that every reader opens: no feature that asks for a newer reader.
 PROPERTIES = {
@@ -252,12 +251,10 @@ class Lakehouse:
         newest: Sequence[str] = (),
         deleted: DataFrame | None = None,
         told_by: Sequence[str] = (),
-        after: int | None = None,
     ) -> None:
         """MERGE on ``key``: rows replace those of their key (with ``newest``, only where these columns, compared in
         order, are greater; with ``told_by``, only where one of these is another), new ones are added, keys in
-        ``deleted`` are removed. One commit. Where two follow version ``after`` of the table, one of them does, see
-        `append`."""
+        ``deleted`` are removed. One commit."""
         source = rows.withColumn("_lakeloop_delete", F.lit(False))
         if deleted is not None:
             gone = deleted.select(*key).withColumn("_lakeloop_delete", F.lit(True))
@@ -279,7 +276,7 @@ class Lakehouse:
             f" WHEN NOT MATCHED AND NOT s._lakeloop_delete THEN INSERT ({', '.join(columns)}) VALUES ({inserts})"
         )
         try:
-            with self._commit_metadata(progress, after):
+            with self._commit_metadata(progress):
                 self.spark.sql(statement).collect()
         finally:
             self.spark.catalog.dropTempView(view)
@@ -307,20 +304,14 @@ class Lakehouse:
             self.spark.sql(statement.replace("{table}", self.identifier(table))).collect()
 
     @contextmanager
-    def _commit_metadata(self, progress: Mapping[str, object], after: int | None = None) -> Iterator[None]:
-        """SQL takes a commit's metadata (and what it follows) from the session alone, so one statement at a time may
-        have it."""
-        settings = {_METADATA_CONF: _metadata(progress)}
-        if after is not None:
-            settings |= {f"{_WRITE_CONF}.txnAppId": METADATA, f"{_WRITE_CONF}.txnVersion": str(after)}
+    def _commit_metadata(self, progress: Mapping[str, object]) -> Iterator[None]:
+        """SQL takes a commit's metadata from the session alone, so one statement at a time may have it."""
         with self._metadata_lock:
+            self.spark.conf.set(_METADATA_CONF, _metadata(progress))
             try:
-                for key, value in settings.items():
-                    self.spark.conf.set(key, value)
                 yield
             finally:
-                for key in settings:
-                    self.spark.conf.unset(key)
+                self.spark.conf.unset(_METADATA_CONF)
 
 
 def _metadata(progress: Mapping[str, object]) -> str:
