@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -60,24 +59,17 @@ class BySlice:
     restricted: frozenset[Table] = frozenset()
 
 
-class Folding(NamedTuple):
-    """What new rows come to: ``rows`` of the output, and which others it must not have: of ``considered`` keys, those
-    without a row."""
-
-    rows: DataFrame
-    considered: DataFrame
-
-
 @dataclass(frozen=True)
 class Folded:
     """New rows of the one, append-only input are folded into the rows that are there.
 
-    ``fold`` is given the new rows, the output and the whole input, which it need not read. A row is known by its
-    ``key``, and written where one of the columns ``told_by`` is another than before. To fold rows in that are in
-    already must change nothing: another run may have done so."""
+    ``fold`` is given the new rows, the output and the whole input, which it need not read, and returns rows of the
+    output that may be others now, those that must not be there marked as GONE. A row is known by its ``key``, and
+    written where one of the columns ``told_by`` is another than before. To fold rows in that are in already must change
+    nothing: another run may have done so."""
 
     key: tuple[str, ...]
-    fold: Callable[[DataFrame, DataFrame, DataFrame], Folding]
+    fold: Callable[[DataFrame, DataFrame, DataFrame], DataFrame]
     told_by: tuple[str, ...]
 
 
@@ -325,20 +317,14 @@ class Engine:
                 new = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
                 whole, inputs[first] = inputs[first], new
                 if isinstance(identity, Folded):
-                    self._fold(derivation.output, identity, new, whole, progress)
+                    rows = identity.fold(new, self.lakehouse.read(derivation.output), whole)
+                    self.lakehouse.merge(derivation.output, rows, identity.key, progress, told_by=identity.told_by)
                 elif isinstance(identity, ByKey):
                     rows = derivation.compute(inputs)
                     self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
                 else:
                     self.lakehouse.append(derivation.output, derivation.compute(inputs), progress, known)
         return sum(changed_rows(commit) for commit in commits.get(first, ()))
-
-    def _fold(
-        self, output: Table, identity: Folded, new: DataFrame, whole: DataFrame, progress: Mapping[str, object]
-    ) -> None:
-        rows, considered = identity.fold(new, self.lakehouse.read(output), whole)
-        gone = considered.select(*identity.key).subtract(rows.select(*identity.key))
-        self.lakehouse.merge(output, rows, identity.key, progress, deleted=gone, told_by=identity.told_by)
 
     def _update_slices(
         self,
@@ -490,7 +476,6 @@ __all__ = [
     "Derivation",
     "Engine",
     "Folded",
-    "Folding",
     "Outcome",
     "Rows",
     "is_in",

@@ -18,11 +18,11 @@ from lakeloop.config import Settings
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.models import END, HISTORY, LAST_SEEN, ROW_HASH, START, Source
 from lakeloop.config.references import START_EXPECTED, START_HINT
-from lakeloop.derive import Derivation, Folded, Folding, Rows
+from lakeloop.derive import Derivation, Folded, Rows
 from lakeloop.errors import ConfigurationError, Problem
 from lakeloop.rawfiles import FILE, INGESTED, MODIFIED
 from lakeloop.silver import EXACT_JSON, kept
-from lakeloop.tables import Table
+from lakeloop.tables import GONE, Table
 
 # What is not compared where two versions are, beside `latest_by`.
 _OWN = (FILE, MODIFIED, INGESTED, ROW_HASH, START, END, LAST_SEEN)
@@ -42,7 +42,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
     def computed(rows: Rows) -> DataFrame:
         return intervals(versions(rows[bronze], name, source), source)
 
-    def fold(new: DataFrame, there: DataFrame, whole: DataFrame) -> Folding:
+    def fold(new: DataFrame, there: DataFrame, whole: DataFrame) -> DataFrame:
         return folded(versions(new, name, source), there, versions(whole, name, source), source)
 
     return [
@@ -89,30 +89,15 @@ def intervals(versions: DataFrame, source: Source) -> DataFrame:
 
     Of versions with the same start the newest counts. A start that is null stands before all others.
     """
-    by_start = _of_a_key(source, START)
-    content = _content(versions, source)
-    return (
-        _newest_of_a_start(versions, source)
-        .withColumn("_before", F.lag(START).over(by_start))
-        .withColumn("_end", F.last(START).over(by_start.rowsBetween(*_ALL)))
-        .withColumn("_same", F.lag(content).over(by_start).eqNullSafe(content))
-        .filter("NOT _same")
-        .withColumn("_next", F.lead(F.struct(START, "_before")).over(by_start))
-        .select(
-            *_columns(column for column in versions.columns if column != START),
-            START,
-            F.col(f"_next.{START}").alias(END),
-            F.when(F.isnull("_next"), F.col("_end")).otherwise(F.col("_next._before")).alias(LAST_SEEN),
-        )
-    )
+    return _marked(versions, source).filter(f"NOT {GONE}").drop(GONE)
 
 
-def folded(new: DataFrame, there: DataFrame, whole: DataFrame, source: Source) -> Folding:
+def folded(new: DataFrame, there: DataFrame, whole: DataFrame, source: Source) -> DataFrame:
     """The intervals of the keys that have new versions (``new``), from those that they have (in ``there``); the keys of
     which that is not enough are looked up in ``whole``, all versions there are. One action looks for such keys.
 
-    No interval begins at another version that was considered. (Where another run has folded some of them in meanwhile,
-    the table may have one.)
+    Versions that were considered and begin no interval are marked as GONE. They may have begun one before, or another
+    run, which saw fewer versions, may have begun one there meanwhile.
     """
     new = _newest_of_a_start(new, source)
     before = there.join(new.select(*_columns(source.key)).distinct(), source.key, "left_semi")
@@ -121,13 +106,35 @@ def folded(new: DataFrame, there: DataFrame, whole: DataFrame, source: Source) -
     if not late.isEmpty():
         anew = whole.join(late, source.key, "left_semi")
         known = known.join(late, source.key, "left_anti").unionByName(anew, allowMissingColumns=True)
-    return Folding(intervals(known, source), known.select(*_columns(source.key), START))
+    return _marked(known, source)
+
+
+def _marked(versions: DataFrame, source: Source) -> DataFrame:
+    """The newest version of each start; GONE are those that are no others than the version before them, the others have
+    their `__END_AT` and `_last_seen_at`."""
+    by_start = _of_a_key(source, START)
+    content = _content(versions, source)
+    following = Window.partitionBy(*_columns(source.key), GONE).orderBy(START)
+    return (
+        _newest_of_a_start(versions, source)
+        .withColumn("_before", F.lag(START).over(by_start))
+        .withColumn("_newest", F.last(START).over(by_start.rowsBetween(*_ALL)))
+        .withColumn(GONE, F.lag(content).over(by_start).eqNullSafe(content))
+        .withColumn("_next", F.lead(F.struct(START, "_before")).over(following))
+        .select(
+            *_columns(column for column in versions.columns if column != START),
+            START,
+            F.col(f"_next.{START}").alias(END),
+            F.when(F.isnull("_next"), F.col("_newest")).otherwise(F.col("_next._before")).alias(LAST_SEEN),
+            GONE,
+        )
+    )
 
 
 def _ends(rows: DataFrame) -> DataFrame:
     """Intervals as versions: that at the start, and, where it was seen again, that at `_last_seen_at`."""
-    last = rows.filter(_SEEN_AGAIN).withColumn(START, F.col(LAST_SEEN))
-    return rows.unionByName(last).drop(END, LAST_SEEN)
+    ends = F.array_distinct(F.array(START, LAST_SEEN))
+    return rows.withColumn(START, F.explode(ends)).drop(END, LAST_SEEN)
 
 
 def _inside(new: DataFrame, before: DataFrame, source: Source) -> DataFrame:
