@@ -7,7 +7,7 @@ only where another version falls inside an interval are the key's versions taken
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -43,7 +43,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
         return intervals(versions(rows[bronze], name, source), source)
 
     def fold(new: DataFrame, there: DataFrame, whole: DataFrame) -> DataFrame:
-        return folded(versions(new, name, source), there, versions(whole, name, source), source)
+        return folded(versions(new, name, source), there, lambda: versions(whole, name, source), source)
 
     return [
         Derivation(
@@ -92,20 +92,22 @@ def intervals(versions: DataFrame, source: Source) -> DataFrame:
     return _marked(versions, source).filter(f"NOT {GONE}").drop(GONE)
 
 
-def folded(new: DataFrame, there: DataFrame, whole: DataFrame, source: Source) -> DataFrame:
-    """The intervals of the keys that have new versions (``new``), from those that they have (in ``there``); the keys of
+def folded(new: DataFrame, there: DataFrame, whole: Callable[[], DataFrame], source: Source) -> DataFrame:
+    """The intervals of the keys that have new versions (``new``), from those that they have (in ``there``); keys for
     which that is not enough are looked up in ``whole``, all versions there are. One action looks for such keys.
 
     Versions that were considered and begin no interval are marked as GONE. They may have begun one before, or another
     run, which saw fewer versions, may have begun one there meanwhile.
     """
+    before = there.join(new.select(*_columns(source.key)), source.key, "left_semi")
     new = _newest_of_a_start(new, source)
-    before = there.join(new.select(*_columns(source.key)).distinct(), source.key, "left_semi")
     known = _ends(before).unionByName(new, allowMissingColumns=True)
     late = _inside(new, before, source)
     if not late.isEmpty():
-        anew = whole.join(late, source.key, "left_semi")
-        known = known.join(late, source.key, "left_anti").unionByName(anew, allowMissingColumns=True)
+        anew = whole().withColumn("_late", F.lit(True))
+        either = known.withColumn("_late", F.lit(False)).unionByName(anew, allowMissingColumns=True)
+        either = either.join(late.withColumn("_wanted", F.lit(True)), source.key, "left")
+        known = either.filter("_late = ifnull(_wanted, false)").drop("_late", "_wanted")
     return _marked(known, source)
 
 
