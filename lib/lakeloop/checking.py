@@ -13,11 +13,21 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeloop import bronze, gold, silver
+from lakeloop import bronze, gold, history, silver
 from lakeloop.config import Settings, sql
 from lakeloop.config.loading import PIPELINE_FILE, nearest
-from lakeloop.config.models import BARE_TYPE, ROW_HASH, ROW_NUMBER, FeatureGroup, Source
-from lakeloop.config.references import gold_order, spine_key
+from lakeloop.config.models import (
+    BARE_TYPE,
+    END,
+    HISTORY,
+    LAST_SEEN,
+    ROW_HASH,
+    ROW_NUMBER,
+    START,
+    FeatureGroup,
+    Source,
+)
+from lakeloop.config.references import START_EXPECTED, START_HINT, gold_order, spine_key
 from lakeloop.errors import ConfigurationError, DataError, Problem
 from lakeloop.modelling import leaks
 from lakeloop.rawfiles import CORRUPT, METADATA, raw_fields
@@ -132,6 +142,20 @@ class Check:
                 *[F.col(column) for column in METADATA if column != CORRUPT],
                 *[F.lit(0).alias(column) for column in (ROW_HASH, *([] if source.key else [ROW_NUMBER]))],
             )
+            if source.history:
+                self._history(name, source.order()[0])
+
+    def _history(self, name: str, start: str) -> None:
+        rows = self.tables[f"silver.{name}"]
+        if start.lower() not in [column.lower() for column in rows.columns]:
+            return
+        at = F.col(f"`{start}`")
+        kind = rows.select(at).schema[0].dataType
+        # An expression that is wrong has no type, and was told.
+        if not history.is_start(kind) and not isinstance(kind, T.NullType):
+            found = f"{start}, which is a {kind.simpleString()}"
+            self._problem(f"sources.{name}.latest_by", found, START_EXPECTED, START_HINT)
+        self.tables[f"silver.{name}{HISTORY}"] = rows.withColumns({START: at, END: at, LAST_SEEN: at})
 
     def _gold(self, name: str) -> None:
         spec = self.settings.pipeline.gold[name]

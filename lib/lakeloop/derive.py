@@ -60,6 +60,20 @@ class BySlice:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """New rows of the one, append-only input are folded into the rows that are there.
+
+    ``fold`` is given the new rows, the output and the whole input, which it need not read, and returns rows of the
+    output that may be others now, those that must not be there marked as GONE. A row is known by its ``key``, and
+    written where one of the columns ``told_by`` is another than before. To fold rows in that are in already must change
+    nothing: another run may have done so."""
+
+    key: tuple[str, ...]
+    fold: Callable[[DataFrame, DataFrame, DataFrame], DataFrame]
+    told_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Appended:
     """Each row of the one, append-only input gives rows of its own, and none is ever changed."""
 
@@ -71,7 +85,7 @@ class Derivation:
     output: Table
     inputs: tuple[Table, ...]
     compute: Callable[[Rows], DataFrame]
-    identity: ByKey | BySlice | Appended
+    identity: ByKey | BySlice | Folded | Appended
     fingerprint: str
     properties: Mapping[str, str] = field(default_factory=dict)
 
@@ -300,12 +314,16 @@ class Engine:
             else:
                 if any(commit.operation in ("DELETE", "UPDATE", "MERGE", "RESTORE") for commit in commits[first]):
                     raise _Rebuild(f"rows of {first} were changed, where they should only be added")
-                inputs[first] = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
-                rows = derivation.compute(inputs)
-                if isinstance(identity, ByKey):
+                new = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+                whole, inputs[first] = inputs[first], new
+                if isinstance(identity, Folded):
+                    rows = identity.fold(new, self.lakehouse.read(derivation.output), whole)
+                    self.lakehouse.merge(derivation.output, rows, identity.key, progress, told_by=identity.told_by)
+                elif isinstance(identity, ByKey):
+                    rows = derivation.compute(inputs)
                     self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
                 else:
-                    self.lakehouse.append(derivation.output, rows, progress, known)
+                    self.lakehouse.append(derivation.output, derivation.compute(inputs), progress, known)
         return sum(changed_rows(commit) for commit in commits.get(first, ()))
 
     def _update_slices(
@@ -457,6 +475,7 @@ __all__ = [
     "BySlice",
     "Derivation",
     "Engine",
+    "Folded",
     "Outcome",
     "Rows",
     "is_in",

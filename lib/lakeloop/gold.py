@@ -58,8 +58,12 @@ def _identity(settings: Settings, gold: Gold, inputs: Sequence[Table]) -> BySlic
 
 
 def _has_column(settings: Settings, table: Table, column: str) -> bool:
+    """Whether the table's rows have the slice that they touch in ``column``. Those of a history have not, whatever its
+    columns: what held on a day may have begun long before."""
     if table.layer == "gold":
         return settings.pipeline.gold[table.name].increment_by == column
+    if table.layer == "silver" and table.name in settings.pipeline.histories():
+        return False
     return column in settings.pipeline.sources[table.name].columns
 
 

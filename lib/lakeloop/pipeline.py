@@ -16,7 +16,7 @@ import pandas as pd
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from lakeloop import bronze, gold, scoring, silver
+from lakeloop import bronze, gold, history, scoring, silver
 from lakeloop.config import Settings
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.derive import DEFINITION_CHANGED, INPUTS_CHANGED, Derivation, Engine, Outcome
@@ -133,7 +133,7 @@ class Run:
         monitoring cannot say what theirs are made from: LakeloopError."""
         settings = self.settings
         if stage == "silver":
-            return [item for name in settings.pipeline.sources for item in silver.derivations(settings, name)]
+            return [item for name in settings.pipeline.sources for item in self._silver_tables(name)]
         if stage == "gold":
             return gold.derivations(settings)
         if stage == "features":
@@ -191,13 +191,17 @@ class Run:
     def _silver(self) -> Iterator[Outcome]:
         yield from self.silver_of(*self.settings.pipeline.sources)
 
+    def _silver_tables(self, name: str) -> list[Derivation]:
+        return [*silver.derivations(self.settings, name), *history.derivations(self.settings, name)]
+
     def silver_of(self, *sources: str) -> Iterator[Outcome]:
-        """Quarantine and silver of some sources; none is written where one breaks a rule that is set to fail."""
+        """Quarantine, silver and history of some sources; none is written where one breaks a rule that is set to
+        fail."""
         for name in sources:
             if self.engine.latest(Table("bronze", name)) is None:
                 raise LakeloopError(f"bronze.{name} is not there yet: run the stage 'bronze' first.")
             silver.stop_at_failing_rules(self.engine, name)
-        derivations = [item for name in sources for item in silver.derivations(self.settings, name)]
+        derivations = [item for name in sources for item in self._silver_tables(name)]
         yield from together([partial(self._derive, "silver", derivation) for derivation in derivations])
 
     def _all_of(self, stage: str) -> Iterator[Outcome]:

@@ -18,6 +18,8 @@ from lakeloop.rawfiles import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCU
 from lakeloop.tables import Table
 
 RAW = "_raw_"
+# How a value is written as JSON where equal texts are to mean equal values.
+EXACT_JSON = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 WHOLE = ("tinyint", "smallint", "int", "integer", "bigint", "long")
 
 
@@ -30,7 +32,6 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
     """
     source = settings.pipeline.sources[name]
     bronze = Table("bronze", name)
-    order = (*source.latest_by, MODIFIED, FILE, ROW_HASH)
     return [
         Derivation(
             Table("quarantine", name),
@@ -45,7 +46,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
             Table("silver", name),
             (bronze,),
             _over(bronze, latest, source),
-            ByKey(tuple(source.identity()), tuple(dict.fromkeys(order))),
+            ByKey(tuple(source.identity()), tuple(source.order())),
             settings.fingerprint(
                 "silver",
                 source.missing,
@@ -152,8 +153,7 @@ def row_hash(raw: Sequence[T.StructField]) -> Column:
     rows before it, and which of two columns is null does make a difference.
     """
     columns = [F.col(quoted(name)) for name in sorted(field.name for field in raw)]
-    exact = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
-    return F.xxhash64(F.to_json(F.struct(*columns), exact))
+    return F.xxhash64(F.to_json(F.struct(*columns), EXACT_JSON))
 
 
 def judged(bronze: DataFrame, source: Source) -> DataFrame:
@@ -164,7 +164,7 @@ def judged(bronze: DataFrame, source: Source) -> DataFrame:
 def latest(bronze: DataFrame, source: Source) -> DataFrame:
     """The silver rows of some bronze rows: those that stay, the greatest by `latest_by` of each key."""
     rows = kept(bronze, source)
-    order = [F.col(column).desc_nulls_last() for column in (*source.latest_by, MODIFIED, FILE, ROW_HASH)]
+    order = [F.col(column).desc_nulls_last() for column in source.order()]
     newest = Window.partitionBy(*source.identity()).orderBy(*order)
     return rows.withColumn("_rank", F.row_number().over(newest)).filter("_rank = 1").drop("_rank")
 

@@ -49,6 +49,7 @@ def known_tables(settings: Settings) -> list[Table]:
     found = [Table("bronze", name) for name in pipeline.sources]
     for name in pipeline.sources:
         found += [Table("quarantine", name), Table("silver", name)]
+    found += [Table("silver", name) for name in pipeline.histories()]
     found += [Table("gold", name) for name in pipeline.gold]
     found += [Table("features", name) for name in pipeline.features]
     found += [feature_table(settings), prediction_table(settings)]

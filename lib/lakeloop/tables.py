@@ -21,6 +21,8 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings
 
 METADATA = "lakeloop"
+# A boolean column of rows to merge, where they have it: the row goes.
+GONE = "_lakeloop_delete"
 _METADATA_CONF = "spark.databricks.delta.commitInfo.userMetadata"
 
 # Plain Delta that every reader opens: no feature that asks for a newer reader.
@@ -250,27 +252,30 @@ class Lakehouse:
         progress: Mapping[str, object],
         newest: Sequence[str] = (),
         deleted: DataFrame | None = None,
+        told_by: Sequence[str] = (),
     ) -> None:
         """MERGE on ``key``: rows replace those of their key (with ``newest``, only where these columns, compared in
-        order, are greater), new ones are added, keys in ``deleted`` are removed. One commit."""
-        source = rows.withColumn("_lakeloop_delete", F.lit(False))
+        order, are greater; with ``told_by``, only where one of these is another), new ones are added, keys in
+        ``deleted`` and rows that are GONE are removed. One commit."""
+        source = rows if GONE in rows.columns else rows.withColumn(GONE, F.lit(False))
         if deleted is not None:
-            gone = deleted.select(*key).withColumn("_lakeloop_delete", F.lit(True))
+            gone = deleted.select(*key).withColumn(GONE, F.lit(True))
             source = source.unionByName(gone, allowMissingColumns=True)
         view = f"_lakeloop_merge_{table.layer}_{table.name}"
         source.createOrReplaceTempView(view)
         match = " AND ".join(f"t.`{column}` <=> s.`{column}`" for column in key)
         update = " WHEN MATCHED"
-        if newest:
-            new, old = (", ".join(f"{side}.`{column}`" for column in newest) for side in "st")
-            update += f" AND struct({new}) > struct({old})"
-        columns = [f"`{column}`" for column in rows.columns]
+        for names, compared in ((newest, "struct({}) > struct({})"), (told_by, "NOT struct({}) <=> struct({})")):
+            if names:
+                new, old = (", ".join(f"{side}.`{column}`" for column in names) for side in "st")
+                update += f" AND {compared.format(new, old)}"
+        columns = [f"`{column}`" for column in rows.columns if column != GONE]
         sets = ", ".join(f"{column} = s.{column}" for column in columns)
         inserts = ", ".join(f"s.{column}" for column in columns)
         statement = (
             f"MERGE WITH SCHEMA EVOLUTION INTO {self.identifier(table)} t USING {view} s ON {match}"
-            f" WHEN MATCHED AND s._lakeloop_delete THEN DELETE{update} THEN UPDATE SET {sets}"
-            f" WHEN NOT MATCHED AND NOT s._lakeloop_delete THEN INSERT ({', '.join(columns)}) VALUES ({inserts})"
+            f" WHEN MATCHED AND s.{GONE} THEN DELETE{update} THEN UPDATE SET {sets}"
+            f" WHEN NOT MATCHED AND NOT s.{GONE} THEN INSERT ({', '.join(columns)}) VALUES ({inserts})"
         )
         try:
             with self._commit_metadata(progress):

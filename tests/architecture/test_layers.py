@@ -28,6 +28,7 @@ ROOMS = [
     {"rejected"},
     {"bronze"},
     {"silver"},
+    {"history"},
     {"gold"},
     {"features"},
     {"modelling"},

@@ -34,6 +34,7 @@ sources:
     path: orders/*.csv
     options: {header: true}
     key: order_id
+    history: true
     columns: {order_id: int, customer: string, at: timestamp, day: to_date(at), amount: int}
     expect: {amount_is_positive: amount > 0}
   visits:

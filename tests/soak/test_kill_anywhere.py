@@ -33,7 +33,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds a run's p
 
 KILLS = 50
 SEED = 20240501
-TABLES = ("silver/orders", "quarantine/orders", "gold/days", "features/customers", "features/purchases")
+TABLES = (
+    "silver/orders",
+    "silver/orders_history",
+    "quarantine/orders",
+    "gold/days",
+    "features/customers",
+    "features/purchases",
+)
 STREAMS = ("orders", "visits")
 # Files that are made in the midst of a commit: rows without a commit, the commit's file half made or just there, what
 # the stream means to read, what it has read.

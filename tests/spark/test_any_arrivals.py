@@ -16,7 +16,7 @@ from conftest import MakeUseCase, UseCase, tuples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lakeloop import bronze, gold, rejected, silver
+from lakeloop import bronze, gold, history, rejected, silver
 from lakeloop.derive import Derivation
 from lakeloop.errors import DataError
 from lakeloop.features import table as feature_table
@@ -30,6 +30,8 @@ sources:
   orders:
     path: {folder}/*
     key: {key}
+    latest_by: {latest_by}
+    history: {history}
     columns: {{id: int, at: timestamp, day: to_date(at), customer: string, total: int}}
     expect: {{total_is_positive: total > 0, total_is_small: {{rule: total < 90, otherwise: drop}}}}
 gold:
@@ -111,7 +113,8 @@ def land(folder: Path, files: list[File], earlier: list[bytes]) -> None:
 
 
 def derivations(case: UseCase) -> list[Derivation]:
-    pipeline = [*silver.derivations(case.settings, "orders"), *gold.derivations(case.settings)]
+    pipeline = [*silver.derivations(case.settings, "orders"), *history.derivations(case.settings, "orders")]
+    pipeline += gold.derivations(case.settings)
     return [*pipeline, tiles.derivation(case.settings, "customers"), feature_table.derivation(case.settings)]
 
 
@@ -140,17 +143,25 @@ def everything(case: UseCase) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-def check(use_case: MakeUseCase, tmp_path: Path, key: str, arrivals: list[list[File]]) -> None:
+# How rows are known: by what key, and which version of it wins; a history is of rows with a key.
+KINDS = {
+    "newest file": {"key": "id", "latest_by": "[_source_modified_at]", "history": "true"},
+    "newest time": {"key": "id", "latest_by": "[at]", "history": "true"},
+    "content": {"key": "[]", "latest_by": "[_source_modified_at]", "history": "false"},
+}
+
+
+def check(use_case: MakeUseCase, tmp_path: Path, kind: str, arrivals: list[list[File]]) -> None:
     number = next(NUMBERS)
     folder = tmp_path / f"raw{number}"
     folder.mkdir()
-    case = use_case(SHOP.format(name=f"shop{number}", folder=folder, key=key))
+    case = use_case(SHOP.format(name=f"shop{number}", folder=folder, **KINDS[kind]))
     earlier: list[bytes] = []
     for files in arrivals:
         land(folder, files, earlier)
         run(case)
 
-    anew = use_case(SHOP.format(name=f"anew{number}", folder=folder, key=key))
+    anew = use_case(SHOP.format(name=f"anew{number}", folder=folder, **KINDS[kind]))
     run(anew)
 
     assert everything(case) == everything(anew)
@@ -175,17 +186,18 @@ DAYS = [
 
 @pytest.mark.soak
 @settings(settings.get_profile("few"))
-@given(st.sampled_from(["id", "[]"]), ARRIVALS)
-@example("id", DAYS)
-def test_tables_equal_a_rebuild(use_case: MakeUseCase, tmp_path: Path, key: str, arrivals: list[list[File]]) -> None:
-    check(use_case, tmp_path, key, arrivals)
+@given(st.sampled_from(list(KINDS)), ARRIVALS)
+@example("newest file", DAYS)
+@example("newest time", DAYS)
+def test_tables_equal_a_rebuild(use_case: MakeUseCase, tmp_path: Path, kind: str, arrivals: list[list[File]]) -> None:
+    check(use_case, tmp_path, kind, arrivals)
 
 
 @pytest.mark.soak
 @settings(settings.get_profile("many"))
-@given(st.sampled_from(["id", "[]"]), ARRIVALS)
-@example("[]", DAYS)
+@given(st.sampled_from(list(KINDS)), ARRIVALS)
+@example("content", DAYS)
 def test_tables_equal_a_rebuild_many_times(
-    use_case: MakeUseCase, tmp_path: Path, key: str, arrivals: list[list[File]]
+    use_case: MakeUseCase, tmp_path: Path, kind: str, arrivals: list[list[File]]
 ) -> None:
-    check(use_case, tmp_path, key, arrivals)
+    check(use_case, tmp_path, kind, arrivals)

@@ -106,6 +106,21 @@ def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: Make
         assert item.file.endswith("shop/pipeline.yml")
 
 
+def test_a_history_is_looked_at_as_other_tables_are(use_case: MakeUseCase) -> None:
+    asof = "ordered_at >= __START_AT and (ordered_at < __END_AT or __END_AT is null)"
+    other = f"gold:\n  other: {{sql: 'select order, shop from silver.orders_history where {asof}', key: odrer}}"
+    case = shop(
+        use_case,
+        ("key: order\n", "key: order\n    latest_by: [size, ordered_at]\n    history: true\n"),
+        ("doubled: amount * 2", "doubled: amount * 2\n      size: upper(kind)"),
+        ("gold:", other),
+    )
+    assert [(item.where, item.found) for item in problems(case)] == [
+        ("sources.orders.latest_by", "size, which is a string"),
+        ("gold.other.key", "no column odrer"),
+    ]
+
+
 def test_a_text_is_no_label_of_a_binary_task(use_case: MakeUseCase) -> None:
     [problem] = problems(shop(use_case, ("label: amount > 3", "label: kind")))
     assert (problem.where, problem.found) == ("model.label.expression", "kind, which is a string")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ from conftest import tuples
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakeloop import gold, silver
+from lakeloop import gold, history, silver
 from lakeloop.config.models import Source
 from lakeloop.tables import Table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-COLUMNS = {name: text for name, text in SECTIONS.items() if "```yaml" in text}
+COLUMNS = {name: text for name, text in SECTIONS.items() if "```yaml" in text and "```sql" not in text}
 BROKEN = "broken rules"
 
 
@@ -76,6 +77,31 @@ def test_a_recipe_for_validity_dates(spark: SparkSession) -> None:
         prices=(prices, "product string, valid_from string, valid_to string, price double"),
     )
     assert [(row[0], row[2]) for row in found] == [(1, 2.0), (2, 3.0), (3, None), (4, None)]
+
+
+def test_a_recipe_for_the_state_as_of_a_time(spark: SparkSession) -> None:
+    text = SECTIONS["The state as of a time"]
+    block = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    source = Source.model_validate({"path": "x/*", **yaml.safe_load(block.group(1))})
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    raw, intervals, orders = ([cells(line) for line in table.splitlines()[2:]] for table in tables)
+    names = ["customer", "segment", "changed_on"]
+    rows = bronze(spark, dict(zip(names, zip(*raw, strict=True), strict=True)))  # type: ignore[arg-type]
+
+    kept = history.intervals(history.versions(rows, "customers", source), source)
+
+    shown = [F.col(name).cast("string") for name in ("customer", "segment", "__START_AT", "__END_AT", "_last_seen_at")]
+    found = kept.orderBy("customer", "__START_AT").select(*shown).collect()
+    assert [["null" if cell is None else cell for cell in row] for row in found] == intervals
+    made = spark.createDataFrame([order[:3] for order in orders], "order_id string, customer string, ordered_on string")
+    sql = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    inputs = {Table("silver", "orders"): made, Table("silver", "customers_history"): kept}
+    assert tuples(gold.run_query(sql[0], "recipe", inputs).selectExpr("order_id", "ifnull(segment, 'null')")) == [
+        (order[0], order[3]) for order in orders
+    ]
+    [(days,)] = kept.filter("segment = 'medium'").select(F.expr(sql[1])).collect()
+    assert (days[0], days[-1]) == (date(2024, 2, 1), date(2024, 3, 1))
 
 
 def test_a_recipe_for_two_roles(spark: SparkSession) -> None:

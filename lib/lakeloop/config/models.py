@@ -37,6 +37,10 @@ BARE_TYPE = re.compile(
 
 # Silver's own columns: a hash of the raw row, and where there is no key, the how-manieth such row of its file it is.
 ROW_HASH, ROW_NUMBER = "_row_hash", "_row_number"
+# What the name of a history adds to that of its silver table, and its own columns: from when a row was so, until when,
+# and when it was last seen so. The first two are the names that Lakeflow's AUTO CDC gives them.
+HISTORY = "_history"
+START, END, LAST_SEEN = "__START_AT", "__END_AT", "_last_seen_at"
 
 
 def _name(value: str) -> str:
@@ -225,6 +229,13 @@ class Source(Section):
         description="Which version of a key wins: the greatest of these silver columns.",
         examples=["[updated_at]"],
     )
+    history: bool = Field(
+        False,
+        description="Whether silver.<name>_history keeps all versions of a key: the silver columns with `__START_AT`, "
+        "`__END_AT` (null: still so) and `_last_seen_at`. A version holds from the first column of `latest_by` on, a "
+        "timestamp, a date or a number; versions that follow each other and differ in nothing but `latest_by` are one.",
+        examples=[True],
+    )
     columns: Annotated[
         dict[str, Annotated[str, BeforeValidator(_column, json_schema_input_type=_Written | Computed)]],
         AfterValidator(_storable),
@@ -265,6 +276,11 @@ class Source(Section):
     def identity(self) -> list[str]:
         """The silver columns that identify a row: the key, or the row's content and its number within its file."""
         return list(self.key) or [ROW_HASH, ROW_NUMBER]
+
+    def order(self) -> list[str]:
+        """The silver columns by which, compared in order, one version of a key is newer than another. Only equal rows
+        of one file are alike in all of them."""
+        return list(dict.fromkeys([*self.latest_by, "_source_modified_at", "_source_file", ROW_HASH]))
 
     def expect_plain(self) -> dict[str, Any]:
         """The expectations as plain data, for fingerprints."""
@@ -597,3 +613,7 @@ class Pipeline(Section):
     gate: Gate = Field(Gate(), description="What a model must pass before it becomes champion.")
     monitoring: Monitoring = Field(Monitoring(), description="How scored rows are watched.")
     maintenance: Maintenance = Field(Maintenance(), description="How the tables' files are kept in order.")
+
+    def histories(self) -> dict[str, str]:
+        """The sources that keep a history, by the name of its table in silver."""
+        return {f"{name}{HISTORY}": name for name, source in self.sources.items() if source.history}

@@ -12,8 +12,12 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 
 from lakeloop.config import intervals, sql
-from lakeloop.config.models import BARE_TYPE, METRICS, PYTHON, Pipeline, Split
+from lakeloop.config.models import BARE_TYPE, END, HISTORY, LAST_SEEN, METRICS, PYTHON, START, Pipeline, Split
 from lakeloop.errors import Problem
+
+# What a history asks of the first column of `latest_by`.
+START_EXPECTED = "first a timestamp, a date or a number: from then on a version holds, for history: true"
+START_HINT = "such as latest_by: [updated_at], or none: then a file's modification time is taken"
 
 
 def read_queries(folder: Path, pipeline: Pipeline, file: str, problems: list[Problem]) -> dict[str, str]:
@@ -74,12 +78,18 @@ def gold_order(reads: Mapping[str, Sequence[str]]) -> list[str]:
 def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list[Problem]) -> None:
     """Adds a problem for each reference that leads nowhere and each piece of SQL that does not parse."""
     tables = [f"silver.{name}" for name in pipeline.sources] + [f"gold.{name}" for name in pipeline.gold]
-    readable = tables + [f"bronze.{name}" for name in pipeline.sources]
+    histories = [f"silver.{name}" for name in pipeline.histories()]
+    readable = tables + histories + [f"bronze.{name}" for name in pipeline.sources]
 
     def known(table: str, where: str, allowed: list[str]) -> None:
         if table not in allowed:
             close = difflib.get_close_matches(table, allowed, n=1)
             hint = f"did you mean '{close[0]}'?" if close else ""
+            without = table.removeprefix("silver.").removesuffix(HISTORY)
+            if table == f"silver.{without}{HISTORY}" and without in pipeline.sources:
+                hint = f"sources.{without} keeps one with history: true"
+                if table in histories:
+                    hint = "a gold table can read a history, and be named here"
             problems.append(Problem(file, where, table, f"one of {', '.join(allowed)}", hint))
 
     def parses(text: str, where: str) -> None:
@@ -131,6 +141,7 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
     # Bronze has no statistics to order by.
     ordered = [
         *tables,
+        *histories,
         f"features.{pipeline.model.spine.partition('.')[2]}",
         *map("features.{}".format, pipeline.features),
     ]
@@ -138,11 +149,33 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
         known(table, "maintenance.z_order", ordered)
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
+    problems.extend(_histories(pipeline, file))
     problems.extend(_task(pipeline, file))
     problems.extend(_metrics(pipeline, file))
     problems.extend(_held(pipeline, file))
     if pipeline.model.spine in tables and spine_time(pipeline) is None:
         problems.extend(_timeless(pipeline, file))
+
+
+def _histories(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """Histories that cannot be kept: of rows without a key, without a time, or where their names are taken."""
+    for table, name in pipeline.histories().items():
+        source, where = pipeline.sources[name], f"sources.{name}"
+        if not source.key:
+            expected = "the columns that identify a row, such as customer_id"
+            yield Problem(file, f"{where}.key", "nothing", expected, "with history: true, versions of a key are kept")
+        if table in pipeline.sources:
+            expected = f"another name: silver.{table} is the history of {name}"
+            yield Problem(file, f"sources.{table}", table, expected, f"or no history: true in {where}")
+        own = {column.lower(): column for column in (START, END, LAST_SEEN)}
+        for column in source.columns:
+            if column.lower() in own:
+                expected = "another name: this column is the history's own"
+                yield Problem(file, f"{where}.columns.{column}", column, expected)
+        start = source.order()[0]
+        kind = "string" if start == "_source_file" else source.columns.get(start, "")
+        if kind.lower() in ("string", "boolean"):
+            yield Problem(file, f"{where}.latest_by", f"{start}, which is a {kind.lower()}", START_EXPECTED, START_HINT)
 
 
 def _timeless(pipeline: Pipeline, file: str) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from rich.table import Table as Grid
 
 from lakeloop.governance.files import Files
 from lakeloop.governance.words import counted
+from lakeloop.tables import Table
 
 # How a key of silver can differ from what bronze gives, and what that means.
 MISSING, SURPLUS, DIFFERENT, DOUBLED = "missing", "surplus", "different", "doubled"
@@ -64,9 +65,15 @@ class SourceAudit:
 
 
 def with_findings(
-    found: SourceAudit, judged: Judged, keys: Keys, newest: int, consumed: Mapping[str, int], command: str
+    found: SourceAudit,
+    judged: Judged,
+    keys: Keys,
+    intervals: Sequence[str],
+    newest: int,
+    consumed: Mapping[Table, int],
+    command: str,
 ) -> SourceAudit:
-    """The account with what is wrong in it and what is worth knowing, in words."""
+    """The account with what is wrong in it (with its history: ``intervals``) and what is worth knowing, in words."""
     name = found.source
     problems = []
     if judged.rows != found.bronze:
@@ -92,9 +99,10 @@ def with_findings(
         if kind in keys.differing
     ]
     problems += [f"quarantine.{name} {what}" for what in judged.unlike]
+    problems += intervals
     notes = [
-        f"{layer}.{name} is behind bronze (version {version} of {newest}): run `lakeloop silver {command}`"
-        for layer, version in consumed.items()
+        f"{table} is behind bronze (version {version} of {newest}): run `lakeloop silver {command}`"
+        for table, version in consumed.items()
         if version != newest
     ]
     advice = {

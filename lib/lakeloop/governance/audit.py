@@ -12,9 +12,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeloop import silver
-from lakeloop.config.models import Source
-from lakeloop.derive import ByKey, Derivation
+from lakeloop import history, silver
+from lakeloop.config.models import START, Source
+from lakeloop.derive import ByKey, Derivation, Folded
 from lakeloop.errors import LakeloopError
 from lakeloop.governance import files
 from lakeloop.governance.account import (
@@ -35,6 +35,13 @@ from lakeloop.tables import Lakehouse, Table
 SAMPLE = 3
 # What silver has beside the configured columns: a row that came again may have others of these, and nothing is lost.
 OWN = (FILE, MODIFIED, INGESTED, ROW_HASH)
+# How an interval of a history can differ from what bronze gives.
+OF_INTERVALS = {
+    MISSING: "missing",
+    SURPLUS: "that bronze does not give",
+    DIFFERENT: "with other values than bronze gives",
+    DOUBLED: "more than once",
+}
 
 
 def audit_all(lakehouse: Lakehouse, command: str) -> tuple[list[SourceAudit], list[str]]:
@@ -54,26 +61,32 @@ def audit(lakehouse: Lakehouse, name: str, command: str) -> SourceAudit:
     ``command`` is what a user adds to `lakeloop silver` to mean this use case. LakeloopError where a table is not there
     or was made by another configuration: then nothing can be compared.
     """
-    made = {derivation.output.layer: derivation for derivation in silver.derivations(lakehouse.settings, name)}
-    bronze = Table("bronze", name)
+    settings = lakehouse.settings
+    made = {item.output: item for item in (*silver.derivations(settings, name), *history.derivations(settings, name))}
+    bronze, table, quarantine = Table("bronze", name), Table("silver", name), Table("quarantine", name)
     latest = lakehouse.latest(bronze)
     if latest is None:
         raise LakeloopError(f"bronze.{name} is not there yet: run `lakeloop run {command}` first.")
-    consumed = {layer: _consumed(lakehouse, derivation, bronze, command) for layer, derivation in made.items()}
-    version = consumed["silver"]
+    consumed = {output: _consumed(lakehouse, derivation, bronze, command) for output, derivation in made.items()}
+    version = consumed[table]
 
-    source = lakehouse.settings.pipeline.sources[name]
-    raw, rows = _at(lakehouse, bronze, version, latest.version), lakehouse.read(Table("silver", name))
-    held = lakehouse.read(Table("quarantine", name))
-    identity = made["silver"].identity
+    source = settings.pipeline.sources[name]
+    raw, rows = _at(lakehouse, bronze, version, latest.version), lakehouse.read(table)
+    held = lakehouse.read(quarantine)
+    identity = made[table].identity
     assert isinstance(identity, ByKey)
-    if consumed["quarantine"] == version:
+    if consumed[quarantine] == version:
         judged = judge(raw, held, source)
     else:
         # A run was stopped between the two tables: each is compared with the rows that it has seen.
         judged = judge(raw, None, source)
-        seen = _at(lakehouse, bronze, consumed["quarantine"], latest.version)
+        seen = _at(lakehouse, bronze, consumed[quarantine], latest.version)
         judged.unlike.extend(judge(seen, held, source).unlike)
+    intervals = []
+    for output, derivation in made.items():
+        if isinstance(derivation.identity, Folded):
+            seen = _at(lakehouse, bronze, consumed[output], latest.version)
+            intervals += unlike_intervals(derivation, derivation.compute({bronze: seen}), lakehouse.read(output))
     keys = compare_keys(raw, rows, source, identity.key)
     found = SourceAudit(
         name,
@@ -81,7 +94,7 @@ def audit(lakehouse: Lakehouse, name: str, command: str) -> SourceAudit:
         raw.count(),
         keys.rows,
         judged.kept - keys.expected,
-        judged.held if consumed["quarantine"] == version else judged.quarantined,
+        judged.held if consumed[quarantine] == version else judged.quarantined,
         judged.dropped,
         judged.dropped_by,
         judged.warned_by,
@@ -89,7 +102,7 @@ def audit(lakehouse: Lakehouse, name: str, command: str) -> SourceAudit:
         (),
         (),
     )
-    return with_findings(found, judged, keys, latest.version, consumed, command)
+    return with_findings(found, judged, keys, intervals, latest.version, consumed, command)
 
 
 def _at(lakehouse: Lakehouse, table: Table, version: int, latest: int) -> DataFrame:
@@ -183,8 +196,29 @@ def _by_rules(bronze: DataFrame, quarantine: DataFrame | None, source: Source) -
 def compare_keys(bronze: DataFrame, table: DataFrame, source: Source, key: Sequence[str]) -> Keys:
     """The keys and values that bronze's rows give, against silver's; one action, and one a way of differing."""
     columns = [item for item in table.schema if item.name not in OWN]
-    compared = _newest(bronze, source, key, columns).join(_present(table, key, columns), list(key), "full")
-    compared = compared.withColumn("differs", _differs())
+    return _compared(_newest(bronze, source, key, columns), _present(table, key, columns), key)
+
+
+def unlike_intervals(derivation: Derivation, expected: DataFrame, table: DataFrame) -> list[str]:
+    """How a history differs from the intervals that bronze gives, in words."""
+    assert isinstance(derivation.identity, Folded)
+    key = derivation.identity.key
+    columns = [item for item in table.schema if item.name not in OWN]
+    # A start may be null, and no join finds a null.
+    wanted, found = (
+        _present(rows.withColumn(START, F.coalesce(F.col(START).cast("string"), F.lit("null"))), key, columns)
+        for rows in (expected, table)
+    )
+    keys = _compared(wanted.withColumnsRenamed({"copies": "versions", "found": "wanted"}), found, key)
+    return [
+        f"{derivation.output}: {counted(keys.differing[kind], 'interval')} {what}: {'; '.join(keys.samples[kind])}"
+        for kind, what in OF_INTERVALS.items()
+        if kind in keys.differing
+    ]
+
+
+def _compared(wanted: DataFrame, found: DataFrame, key: Sequence[str]) -> Keys:
+    compared = wanted.join(found, list(key), "full").withColumn("differs", _differs())
     rows = (
         compared.groupBy("differs")
         .agg(F.count("versions").alias("given"), F.count(F.lit(1)).alias("keys"), F.sum("copies").alias("rows"))
@@ -206,9 +240,8 @@ def compare_keys(bronze: DataFrame, table: DataFrame, source: Source, key: Seque
 
 def _newest(bronze: DataFrame, source: Source, key: Sequence[str], columns: Sequence[T.StructField]) -> DataFrame:
     """One row a key that the rules keep: the key, `versions` bigint and `wanted`, a hash of the newest one's values."""
-    order = dict.fromkeys((*source.latest_by, MODIFIED, FILE, ROW_HASH))
     rows = silver.kept(bronze, source).withColumn("_values", _values(columns))
-    newest = F.max(F.struct(*[F.col(f"`{column}`") for column in order], "_values"))
+    newest = F.max(F.struct(*[F.col(f"`{column}`") for column in source.order()], "_values"))
     return rows.groupBy(*[F.col(f"`{column}`") for column in key]).agg(
         F.count(F.lit(1)).alias("versions"), newest.getField("_values").alias("wanted")
     )

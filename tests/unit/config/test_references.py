@@ -187,3 +187,42 @@ def test_a_spine_tells_its_time_and_key(conf: Folder) -> None:
     pipeline = conf.settings().pipeline
     assert spine_time(pipeline) == "ordered_at"
     assert spine_key(pipeline) == ["order_id"]
+
+
+KEPT = ("path: orders/*.csv", "path: orders/*.csv\n    latest_by: [ordered_at]\n    history: true")
+
+
+def test_a_gold_table_may_read_a_history(conf: Folder) -> None:
+    folder = conf.changed(KEPT, ("select * from silver.orders", "select * from silver.orders_history"))
+    assert load(folder).gold_inputs() == {"sales": ["silver.orders_history"]}
+    [problem] = conf.problems(conf.changed(("select * from silver.orders", "select * from silver.orders_history")))
+    assert (problem.where, problem.found) == ("gold.sales.sql", "silver.orders_history")
+    assert problem.hint == "sources.orders keeps one with history: true"
+    [problem] = conf.problems(conf.changed(KEPT, ("from: silver.orders", "from: silver.orders_history")))
+    assert problem.where == "features.spending.from"
+    assert problem.hint == "a gold table can read a history, and be named here"
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "found", "expected"),
+    [
+        (("key: order_id", "key: []"), "sources.orders.key", "nothing", "columns that identify a row"),
+        (("[ordered_at]", "country"), "sources.orders.latest_by", "country, which is a string", "first a timestamp"),
+        (("[ordered_at]", "_source_file"), "sources.orders.latest_by", "_source_file, which is a string", "a date"),
+        (
+            ("country: string", "country: string, __start_at: date"),
+            *("sources.orders.columns.__start_at", "__start_at", "another name: this column is the history's own"),
+        ),
+        (
+            ("sources:\n", "sources:\n  orders_history: {path: x, key: a}\n"),
+            *("sources.orders_history", "orders_history", "silver.orders_history is the history of orders"),
+        ),
+    ],
+)
+def test_a_history_that_cannot_be_kept_is_refused(
+    conf: Folder, change: tuple[str, str], where: str, found: str, expected: str
+) -> None:
+    text = SHOP.replace(*KEPT).replace(*change, 1)
+    [problem] = conf.problems(conf.pipeline(text))
+    assert (problem.where, problem.found) == (where, found)
+    assert expected in problem.expected
