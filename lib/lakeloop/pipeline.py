@@ -215,7 +215,14 @@ class Run:
         yield self._do(
             "train",
             self.tracking.model,
-            lambda: train.train(self.engine, self.tracking, describe, self.reporter.trials, self.force),
+            lambda: train.train(
+                self.engine,
+                self.tracking,
+                describe,
+                self.reporter.trials,
+                self.force,
+                lambda text: self.reporter.say(f"{'train':<9} {text}"),
+            ),
         )
 
     def _champion(self) -> Any:

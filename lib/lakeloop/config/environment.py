@@ -41,6 +41,12 @@ class Environment(BaseModel):
     experiment: str = Field("{pipeline}", description="MLflow experiment.")
     model: str = Field("{pipeline}", description="Registered model's name.")
     master: str = Field("", description="Spark master for a session of one's own; empty: the session that is there.")
+    remote: str = Field(
+        "",
+        description="Spark Connect, in the place of `master`: `local[*]` starts a server for the run, `sc://host:15002` "
+        "uses one that is there.",
+        examples=["local[2]"],
+    )
     on_changed_definition: Literal["rebuild", "ask"] = Field(
         "rebuild",
         description="What a run does with a table that was made by another configuration: it makes it anew, or it "
@@ -56,6 +62,13 @@ class Environment(BaseModel):
         if not isinstance(value, dict):
             return value
         return {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
+
+    @field_validator("remote")
+    @classmethod
+    def _address(cls, remote: str) -> str:
+        if remote and not remote.startswith(("sc://", "local")):
+            raise ValueError("the address of a Spark Connect server (sc://host:15002), or local[*]")
+        return remote
 
     @field_validator(*TEMPLATES)
     @classmethod
@@ -75,6 +88,11 @@ class Environment(BaseModel):
         known = {"root": root, "catalog": self.catalog, "schema": self.schema_, **names}
         known["landing"] = self.landing.format(**known)
         return template.format(**known)
+
+    @property
+    def local_master(self) -> str:
+        """The master of the Spark that is to be started on this machine; empty where another is used."""
+        return "" if self.remote.startswith("sc://") else self.remote or self.master
 
     @property
     def tables_are_paths(self) -> bool:
