@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lakeloop.errors import ConfigurationError, MachineError, Problem
+from lakeloop.terminal import errors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -71,27 +73,28 @@ def client_of(server: SparkSession) -> SparkSession:
     return found
 
 
-def client_at(address: str, settings: dict[str, str]) -> SparkSession:
-    """A client of the server at ``address`` (sc://host:port), with ``settings`` of its session.
-
-    MachineError where no server answers there, ConfigurationError for settings that a server takes at its start alone.
-    """
+def client_at(address: str, settings: Mapping[str, str]) -> SparkSession:
+    """A client of the server at ``address`` (sc://host:port), with ``settings`` of its session. What a server takes at
+    its start alone is left out, and told. MachineError where no server answers there."""
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
     _check_answer(address)
     spark = SparkSession.builder.remote(address).getOrCreate()
-    refused = {}
+    left_out = []
     for key, value in settings.items():
         try:
             spark.conf.set(key, value)
         except PySparkException as error:
-            refused[key] = error
-    if refused:
-        hint = f"give it to the server at {address}, and take it out of this environment"
-        expected = "a setting that a session may have; a server takes this one at its start"
-        raise ConfigurationError(
-            [Problem("environment", f"spark.{key}", settings[key], expected, hint) for key in refused]
+            if not (error.getCondition() or "").startswith("CANNOT_MODIFY_"):
+                raise ConfigurationError(
+                    [Problem("environment", f"spark.{key}", value, "a value that Spark takes", str(error))]
+                ) from error
+            left_out.append(key)
+    if left_out:
+        errors().print(
+            f"environment.spark: the server at {address} has its own {', '.join(left_out)}, for a server takes such "
+            "settings at its start."
         )
     return spark
 

@@ -43,8 +43,8 @@ class Environment(BaseModel):
     master: str = Field("", description="Spark master for a session of one's own; empty: the session that is there.")
     remote: str = Field(
         "",
-        description="Spark Connect, in the place of `master`: `local[*]` starts a server for the run, `sc://host:15002` "
-        "uses one that is there.",
+        description="Spark Connect, in the place of `master`: `local[*]` starts a server for the run, "
+        "`sc://host:15002` uses one that is there.",
         examples=["local[2]"],
     )
     on_changed_definition: Literal["rebuild", "ask"] = Field(
