@@ -37,7 +37,7 @@ from lakeloop.rawfiles import (
     raw_fields,
 )
 from lakeloop.sifting import sift
-from lakeloop.tables import Lakehouse, Table, is_conflict
+from lakeloop.tables import Lakehouse, Table, is_conflict, looked_up
 
 # The file source forgets, and then skips, files that are older than this before the newest that it has seen:
 # by default a week, which silently loses what arrives late with its old modification time.
@@ -117,13 +117,13 @@ def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     path = location(lakehouse.settings, source)
     if source.format == "delta":
         try:
-            found = lakehouse.given(path)
+            found = looked_up(lakehouse.given(path))
         except AnalysisException as error:
             raise _no_file(name, source, path) from error
         groups: Sequence[Group] = [_of_table(found, [], now)]
     else:
         try:
-            files = lakehouse.spark.read.format("binaryFile").options(**source.options).load(path)
+            files = looked_up(lakehouse.spark.read.format("binaryFile").options(**source.options).load(path))
         except AnalysisException as error:
             if (error.getCondition() or "").startswith("PATH_NOT_FOUND"):
                 raise _no_file(name, source, path) from error
