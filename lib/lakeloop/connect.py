@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Seconds in which a server that is there has to answer. Spark itself would try for ten minutes.
 PATIENCE = 20
+# How often a call to one's own server is tried again: for some twenty seconds.
+RETRIES = 7
 
 _TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 # Spark's own words for a client with a server in its process: functions make expressions of Spark Connect then, and
@@ -64,12 +66,15 @@ def prepare_server() -> None:
 def client_of(server: SparkSession) -> SparkSession:
     """A client of the server that ``server``, a session with SERVER_SETTINGS in this process, has started. Who stops
     the client stops the server too."""
+    from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession as Client
 
     jvm = server._jvm
     port = getattr(getattr(jvm, "org.apache.spark.sql.connect.service.SparkConnectService$"), "MODULE$").localPort()
     os.environ.update(dict.fromkeys(_CLIENT, "1"))
     found: SparkSession = Client.builder.remote(f"sc://localhost:{port}").getOrCreate()
+    # This server does not come back: who waits for it, as Spark does for ten minutes, waits in vain.
+    found.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES, max_backoff=5000)])
     return found
 
 

@@ -57,8 +57,8 @@ def references(query: str) -> list[Reference]:
 
 
 def template(query: str) -> str:
-    """``query`` for ``str.format``: each ``layer.table`` is a field, named as `field` says; the rest of the text stays as
-    it is."""
+    """``query`` for ``str.format``: each ``layer.table`` is a field, named as `field` says; the rest of the text stays
+    as it is."""
     parts, at = [], 0
     for reference in references(query):
         parts += [_braces_kept(query[at : reference.start]), "{", field(reference.table), "}"]
