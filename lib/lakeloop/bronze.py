@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from pyspark.errors import AnalysisException, StreamingQueryException
+from pyspark.errors import AnalysisException, PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
 from lakeloop import rejected
 from lakeloop.config import Settings
@@ -49,6 +50,9 @@ _LISTED = ("path", "length", "modificationTime")
 _LISTING = "path string, modificationTime timestamp, length bigint, content binary"
 
 
+# How often a stream is started whose Python process comes up too late.
+_STARTS = 4
+
 # How Spark says which file was listed and is no longer there.
 _GONE = re.compile(r"(?:Path does not exist: |while reading file |FileNotFoundException: (?:File )?)(\S+)")
 
@@ -77,15 +81,14 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     else:
         check_checkpoint(settings, name)
     try:
-        query = (
+        stream = (
             _stream(lakehouse, source, location(settings, source))
             .writeStream.foreachBatch(_batch_writer(settings, name, engine.run, now))
             .option("checkpointLocation", checkpoint(settings, name))
             .queryName(f"bronze {name}")
             .trigger(availableNow=True)
-            .start()
         )
-        query.awaitTermination()
+        _started(stream).awaitTermination()
     except (AnalysisException, StreamingQueryException) as error:
         raise _reading_error(name, location(settings, source), error) from error
     after = lakehouse.latest(table)
@@ -106,6 +109,18 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     engine.note(table, after, None if before else rows)
     reason = "; ".join(dict.fromkeys(note for note in notes if note))
     return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds, reason)
+
+
+def _started(stream: DataStreamWriter) -> StreamingQuery:
+    """The query of a stream. Spark Connect gives the Python process that writes the batches ten seconds to come up,
+    which a busy machine may take; nothing was begun then."""
+    for _ in range(_STARTS - 1):
+        try:
+            return stream.start()
+        except PySparkException as error:
+            if "waiting for the Python worker" not in str(error):
+                raise
+    return stream.start()
 
 
 def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:

@@ -29,9 +29,10 @@ sources:
     columns: {order_id: int, customer: string, at: timestamp, day: to_date(at), amount: {python: "own:amount"}}
     expect: {amount_is_positive: amount > 0}
 gold:
-  days:
-    sql: SELECT day, count(*) AS orders, sum(amount) AS amount FROM silver.orders GROUP BY day
-    key: day
+  purchases:
+    sql: SELECT order_id, customer, at, day, amount FROM silver.orders WHERE customer RLIKE '^[a-z]{3}$'
+    key: order_id
+    time: at
     increment_by: day
 features:
   customers:
@@ -40,7 +41,7 @@ features:
     time: at
     windows: [1 day]
     measures: {spent: sum(amount), orders: count(*)}
-model: {task: binary, spine: silver.orders, label: amount > 2, split: {by: random}}
+model: {task: binary, spine: gold.purchases, label: amount > 2, split: {by: random}}
 """
 # What Spark takes to its workers must not need the use case's folder there.
 OWN = """
@@ -108,7 +109,7 @@ def test_a_run_on_spark_connect_gives_the_same_tables(use_case: MakeUseCase, tmp
     on_connect = snapshot(load(home, "local", [f"environment.root={other}"]))
     assert set(on_connect) == {
         *("bronze.orders", "silver.orders", "quarantine.orders"),
-        *("gold.days", "features.customers", "features.orders"),
+        *("gold.purchases", "features.customers", "features.purchases"),
     }
     assert on_connect == snapshot(case.settings)
     assert len(on_connect["silver.orders"]) == 3 and len(on_connect["quarantine.orders"]) == 1
