@@ -89,23 +89,18 @@ def test_a_run_on_spark_connect_gives_the_same_tables(use_case: MakeUseCase, tmp
     shutil.copytree(case.settings.resolve("{landing}"), other / "landing")
     here = [str(Path(__file__).parents[2] / name) for name in ("lib", "tests")]
     path = os.pathsep.join([*here, *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
+    done = subprocess.run(
         [sys.executable, "-c", TWO_RUNS, str(home), str(other)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": path},
     )
-    try:
-        run(case.spark, case.settings)
-        printed, told = process.communicate()
-    finally:
-        process.kill()
-
-    assert process.returncode == 0, told
-    kind, first, second = json.loads(printed)
+    assert done.returncode == 0, done.stderr
+    kind, first, second = json.loads(done.stdout)
     assert kind == "pyspark.sql.connect.session"
     assert second == first
+    run(case.spark, case.settings)
     on_connect = snapshot(load(home, "local", [f"environment.root={other}"]))
     assert set(on_connect) == {
         *("bronze.orders", "silver.orders", "quarantine.orders"),

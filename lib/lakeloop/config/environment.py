@@ -26,7 +26,9 @@ class Environment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = ""
-    root: str = Field("lakehouse", description="Folder below which local tables, models and logs are kept.")
+    root: str = Field(
+        "lakehouse", validate_default=True, description="Folder below which local tables, models and logs are kept."
+    )
     catalog: str = Field("", description="Unity Catalog catalog, where tables are named and not paths.")
     schema_: str = Field("", alias="schema", description="Unity Catalog schema.")
     landing: str = Field("{root}/landing", description="Folder below which the raw files arrive.")
@@ -63,6 +65,12 @@ class Environment(BaseModel):
             return value
         return {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
 
+    @field_validator("root")
+    @classmethod
+    def _whole(cls, root: str) -> str:
+        """A relative folder is below the working folder of who loads it: Spark's workers have others."""
+        return root if "://" in root else str(Path(root).absolute())
+
     @field_validator("remote")
     @classmethod
     def _address(cls, remote: str) -> str:
@@ -84,8 +92,7 @@ class Environment(BaseModel):
 
     def resolve(self, template: str, **names: str) -> str:
         """``template`` with its placeholders filled in."""
-        root = self.root if "://" in self.root else str(Path(self.root).absolute())
-        known = {"root": root, "catalog": self.catalog, "schema": self.schema_, **names}
+        known = {"root": self.root, "catalog": self.catalog, "schema": self.schema_, **names}
         known["landing"] = self.landing.format(**known)
         return template.format(**known)
 

@@ -34,7 +34,11 @@ def test_local_tables_are_folders_below_the_root() -> None:
 
 def test_a_relative_root_is_below_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Environment(root="lakehouse").resolve("{root}") == str(tmp_path / "lakehouse")
+    given, left = Environment(root="lake"), Environment()
+    # A worker of Spark Connect, which writes bronze, has another working folder.
+    monkeypatch.chdir("/")
+    assert given.resolve("{root}") == str(tmp_path / "lake")
+    assert left.resolve("{root}") == str(tmp_path / "lakehouse")
 
 
 def test_spark_connect_takes_the_place_of_the_master() -> None:
