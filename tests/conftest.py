@@ -1,4 +1,7 @@
-"""One local Spark session for all tests, and small use cases on it, each with a root of its own."""
+"""One local Spark session for all tests, and small use cases on it, each with a root of its own.
+
+With ``--connect`` the session is a client of Spark Connect, as on serverless Databricks.
+"""
 
 from __future__ import annotations
 
@@ -112,6 +115,18 @@ TOGETHER = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--connect", action="store_true", help="the tests' Spark session is a client of Spark Connect")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what cannot be on Spark Connect, where the tests run on it; each says why."""
+    if config.getoption("--connect"):
+        for item in items:
+            for mark in item.iter_markers("classic"):
+                item.add_marker(pytest.mark.skip(reason=f"not on Spark Connect: {mark.args[0]}"))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """How `make test` shares the tests between its processes."""
@@ -130,13 +145,13 @@ def tuples(frame: DataFrame) -> list[tuple[Any, ...]]:
     return sorted((tuple(row) for row in frame.collect()), key=repr)
 
 
-def _write_use_case(folder: Path, configuration: str, files: dict[str, str], root: Path) -> Settings:
+def _write_use_case(folder: Path, configuration: str, files: dict[str, str], root: Path, connect: bool) -> Settings:
     data = yaml.safe_load(dedent(configuration)) or {}
     data = {"pipeline": "shop", "sources": SOURCES, **data}
     source = next(iter(data["sources"]))
     model = {"task": "binary", "spine": f"silver.{source}", "label": "true", "split": {"by": "random"}}
     data = {"model": model, **data}
-    environment = {"root": str(root), "master": "local[2]", "spark": SPARK}
+    environment = {"root": str(root), "remote" if connect else "master": "local[2]", "spark": SPARK}
     home = folder / data["pipeline"]
     for file, text in {
         home / "pipeline.yml": yaml.safe_dump(data, sort_keys=False),
@@ -149,21 +164,27 @@ def _write_use_case(folder: Path, configuration: str, files: dict[str, str], roo
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def connect(pytestconfig: pytest.Config) -> bool:
+    """Whether the tests run on Spark Connect."""
+    return bool(pytestconfig.getoption("--connect"))
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory, connect: bool) -> Iterator[SparkSession]:
     """The one session, made as the package makes it, with settings for small data."""
     folder = tmp_path_factory.mktemp("session")
-    made = session(_write_use_case(folder / "conf", "", {}, folder / "root"))
+    made = session(_write_use_case(folder / "conf", "", {}, folder / "root", connect))
     yield made
     made.stop()
 
 
 @pytest.fixture
-def use_case(spark: SparkSession, tmp_path: Path) -> MakeUseCase:
+def use_case(spark: SparkSession, tmp_path: Path, connect: bool) -> MakeUseCase:
     """Makes a use case of a pipeline.yml (as text, the model may be left out) and files beside it: .sql where a name
     has no ending."""
 
     def make(configuration: str = "", **files: str) -> UseCase:
         named = {name if "." in name else f"{name}.sql": text for name, text in files.items()}
-        return UseCase(spark, _write_use_case(tmp_path / "conf", configuration, named, tmp_path / "root"))
+        return UseCase(spark, _write_use_case(tmp_path / "conf", configuration, named, tmp_path / "root", connect))
 
     return make

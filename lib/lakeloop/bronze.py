@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from pyspark.errors import AnalysisException, StreamingQueryException
+from pyspark.errors import AnalysisException, PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
 from lakeloop import rejected
 from lakeloop.config import Settings
@@ -37,7 +38,7 @@ from lakeloop.rawfiles import (
     raw_fields,
 )
 from lakeloop.sifting import sift
-from lakeloop.tables import Lakehouse, Table, is_conflict
+from lakeloop.tables import Lakehouse, Table, is_conflict, looked_up
 
 # The file source forgets, and then skips, files that are older than this before the newest that it has seen:
 # by default a week, which silently loses what arrives late with its old modification time.
@@ -48,6 +49,9 @@ __all__ = ["CORRUPT", "FILE", "INGESTED", "METADATA", "MODIFIED", "ingest", "rea
 _LISTED = ("path", "length", "modificationTime")
 _LISTING = "path string, modificationTime timestamp, length bigint, content binary"
 
+
+# How often a stream is started whose Python process comes up too late.
+_STARTS = 4
 
 # How Spark says which file was listed and is no longer there.
 _GONE = re.compile(r"(?:Path does not exist: |while reading file |FileNotFoundException: (?:File )?)(\S+)")
@@ -77,15 +81,14 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     else:
         check_checkpoint(settings, name)
     try:
-        query = (
+        stream = (
             _stream(lakehouse, source, location(settings, source))
             .writeStream.foreachBatch(_batch_writer(settings, name, engine.run, now))
             .option("checkpointLocation", checkpoint(settings, name))
             .queryName(f"bronze {name}")
             .trigger(availableNow=True)
-            .start()
         )
-        query.awaitTermination()
+        _started(stream).awaitTermination()
     except (AnalysisException, StreamingQueryException) as error:
         raise _reading_error(name, location(settings, source), error) from error
     after = lakehouse.latest(table)
@@ -108,6 +111,18 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
     return Outcome(table, "updated" if before else "created", after.version, rows, rows, seconds, reason)
 
 
+def _started(stream: DataStreamWriter) -> StreamingQuery:
+    """The query of a stream. Spark Connect gives the Python process that writes the batches ten seconds to come up,
+    which a busy machine may take; nothing was begun then."""
+    for _ in range(_STARTS - 1):
+        try:
+            return stream.start()
+        except PySparkException as error:
+            if "waiting for the Python worker" not in str(error):
+                raise
+    return stream.start()
+
+
 def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     """The rows of all raw files as bronze.<name> would have them, without a table: to look at, not to keep.
 
@@ -117,13 +132,13 @@ def read(lakehouse: Lakehouse, name: str, now: datetime) -> DataFrame:
     path = location(lakehouse.settings, source)
     if source.format == "delta":
         try:
-            found = lakehouse.given(path)
+            found = looked_up(lakehouse.given(path))
         except AnalysisException as error:
             raise _no_file(name, source, path) from error
         groups: Sequence[Group] = [_of_table(found, [], now)]
     else:
         try:
-            files = lakehouse.spark.read.format("binaryFile").options(**source.options).load(path)
+            files = looked_up(lakehouse.spark.read.format("binaryFile").options(**source.options).load(path))
         except AnalysisException as error:
             if (error.getCondition() or "").startswith("PATH_NOT_FOUND"):
                 raise _no_file(name, source, path) from error

@@ -71,7 +71,7 @@ def computed(settings: Settings, name: str, rows: Rows) -> DataFrame:
     """What the table's query or function makes of its inputs' rows; ConfigurationError where it is no DataFrame."""
     function = settings.functions.get(f"gold.{name}.python")
     if function is None:
-        return run_query(settings.queries[name], name, rows)
+        return run_query(settings.queries[name], rows)
     found = function({str(table): frame for table, frame in rows.items()})
     if not isinstance(found, DataFrame):
         what = f"{function.name}, which returns a {type(found).__name__}"
@@ -79,14 +79,11 @@ def computed(settings: Settings, name: str, rows: Rows) -> DataFrame:
     return found
 
 
-def run_query(query: str, name: str, rows: Rows) -> DataFrame:
-    """The query's result, with each table that it names standing for the given rows."""
+def run_query(query: str, rows: Rows) -> DataFrame:
+    """The query's result, with each table that it names standing for the given rows. No view of them is left in the
+    session: on Spark Connect, which resolves names late, a later one of that name would change the result."""
     spark = next(iter(rows.values())).sparkSession
-    views = {}
-    for table, frame in rows.items():
-        views[str(table)] = f"_lakeloop_{name}_{table.layer}_{table.name}"
-        frame.createOrReplaceTempView(views[str(table)])
-    return spark.sql(sql.with_tables(query, views))
+    return spark.sql(sql.template(query), **{sql.field(str(table)): frame for table, frame in rows.items()})
 
 
 def unique(rows: DataFrame, key: Sequence[str], table: str) -> DataFrame:

@@ -44,6 +44,8 @@ from lakeloop.tracking import Tracking
 _JAVA_GONE = re.compile(
     r"Answer from Java side is empty|while sending or receiving|trying to connect to the Java server"
 )
+# The same of Spark Connect, where the server may be another machine's.
+_SERVER_GONE = re.compile(r"StatusCode\.UNAVAILABLE|RETRIES_EXCEEDED")
 # Tables that are made at a time.
 AT_ONCE = 4
 # The stages whose tables are defined by the configuration alone.
@@ -219,7 +221,14 @@ class Run:
         yield self._do(
             "train",
             self.tracking.model,
-            lambda: train.train(self.engine, self.tracking, describe, self.reporter.trials, self.force),
+            lambda: train.train(
+                self.engine,
+                self.tracking,
+                describe,
+                self.reporter.trials,
+                self.force,
+                lambda text: self.reporter.say(f"{'train':<9} {text}"),
+            ),
         )
 
     def _champion(self) -> Any:
@@ -306,6 +315,11 @@ def explained(stage: str, what: str, error: Exception) -> LakeloopError:
     if _JAVA_GONE.search(text):
         return MachineError(
             f"{what}: Spark's Java process has ended, by the system for want of memory or by a signal. What was "
+            "committed stays, and the next run goes on from there."
+        )
+    if _SERVER_GONE.search(text):
+        return MachineError(
+            f"{what}: Spark's server does not answer any more: it has ended, or the network to it is down. What was "
             "committed stays, and the next run goes on from there."
         )
     if "OutOfMemoryError" in text or "SparkOutOfMemoryError" in text:

@@ -55,7 +55,7 @@ def same(path: str, other: str) -> bool:
 def check_folder(settings: Settings, name: str) -> None:
     """DataError where a folder of this machine is not there: a disk that is not mounted is no day without news."""
     path = location(settings, settings.pipeline.sources[name])
-    if not settings.environment.master or "://" in path or TABLE_NAME.match(path):
+    if not settings.environment.local_master or "://" in path or TABLE_NAME.match(path):
         return
     parts = Path(path).parts
     fixed = next((number for number, part in enumerate(parts) if PATTERN.search(part)), len(parts) - 1)

@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from lakeloop import jars
+from lakeloop import connect, jars
 from lakeloop.config import Settings
 from lakeloop.errors import MachineError
 
@@ -35,15 +36,21 @@ SESSION_SETTINGS = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZo
 def session(settings: Settings) -> SparkSession:
     """The SparkSession to work with.
 
-    With a ``master`` in the environment a local session is made, Delta's jars included; without one the session
-    that the cluster or Databricks provides is used. MachineError says what the machine lacks.
+    With a ``remote`` in the environment it is a client of Spark Connect: of the server at that address, or of one that
+    is started here. With a ``master`` a local session is made, Delta's jars included; without either the session that
+    the cluster or Databricks provides is used. MachineError says what the machine lacks.
     """
     from pyspark.sql import SparkSession
 
     environment = settings.environment
-    if not environment.master:
+    if environment.remote:
+        connect.check_packages()
+    if not environment.local_master:
+        wanted = {**SESSION_SETTINGS, **environment.spark}
+        if environment.remote:
+            return connect.client_at(environment.remote, wanted)
         spark = SparkSession.builder.appName(f"lakeloop {settings.pipeline.pipeline}").getOrCreate()
-        for key, value in {**SESSION_SETTINGS, **environment.spark}.items():
+        for key, value in wanted.items():
             spark.conf.set(key, value)
         return spark
     root = Path(settings.resolve("{root}"))
@@ -52,10 +59,18 @@ def session(settings: Settings) -> SparkSession:
     paths = [str(path) for path in jars.delta_jars(java)]
     logs = root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    return _local_session(settings, paths, logs / "spark.log")
+    if not environment.remote:
+        return _local_session(settings, paths, logs / "spark.log")
+    there = connect.client_here()
+    if there is not None:
+        return there
+    connect.prepare_server()
+    return connect.client_of(_local_session(settings, paths, logs / "spark.log", connect.SERVER_SETTINGS))
 
 
-def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSession:
+def _local_session(
+    settings: Settings, paths: list[str], log: Path, more: Mapping[str, str] = MappingProxyType({})
+) -> SparkSession:
     from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
@@ -84,9 +99,10 @@ def _local_session(settings: Settings, paths: list[str], log: Path) -> SparkSess
         # Bytes that are not of a text's encoding become \ufffd, as they do in CSV files, and end no run.
         "spark.sql.legacy.codingErrorAction": "true",
         **settings.environment.spark,
+        **more,
     }
     wanted["spark.driver.extraJavaOptions"] = f"{options} {wanted.get('spark.driver.extraJavaOptions', '')}".strip()
-    builder = SparkSession.builder.master(settings.environment.master)
+    builder = SparkSession.builder.master(settings.environment.local_master)
     builder = builder.appName(f"lakeloop {settings.pipeline.pipeline}")
     for key, value in wanted.items():
         builder = builder.config(key, value)

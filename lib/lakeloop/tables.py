@@ -332,6 +332,13 @@ def _progress(metadata: str | None) -> Mapping[str, object] | None:
     return progress if isinstance(progress, dict) else None
 
 
+def looked_up(frame: DataFrame) -> DataFrame:
+    """The same frame; what is wrong with its plan, such as a path that is not there, is raised now. Spark Connect,
+    unlike classic Spark, looks at a plan no earlier than something is asked of it."""
+    frame.schema  # noqa: B018  # asks
+    return frame
+
+
 def is_conflict(error: Exception) -> bool:
     """Whether Delta refused a commit, for another writer's came first."""
     return _CONFLICT.search(str(error)) is not None

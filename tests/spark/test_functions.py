@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,10 +103,12 @@ def test_an_estimator_is_fitted_on_workers(use_case: MakeUseCase) -> None:
     task = Task("regression", "r2_score", Columns(["x"], []), None, 1, owned)
     rows = Parts(pd.DataFrame({"x": [1.0, 2.0]}), np.array([1.0, 2.0]))
 
-    def on_worker(_: object) -> list[float]:
-        return list(fit(task, {"algorithm": "own.estimators:constant"}, rows).scores(rows.inputs))
+    def on_worker(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for _ in batches:
+            found = fit(task, {"algorithm": "own.estimators:constant"}, rows).scores(rows.inputs)
+            yield pd.DataFrame({"score": found})
 
-    assert case.spark.sparkContext.parallelize([0], 1).map(on_worker).collect() == [[3.0, 3.0]]
+    assert tuples(case.spark.range(1).mapInPandas(on_worker, "score double")) == [(3.0,), (3.0,)]
 
 
 def test_what_is_no_column_and_no_table_is_told(use_case: MakeUseCase) -> None:

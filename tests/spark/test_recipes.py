@@ -64,7 +64,7 @@ def query(spark: SparkSession, name: str, **tables: tuple[list[tuple[Any, ...]],
     block = re.search(r"```sql\n(.*?)```", SECTIONS[name], re.DOTALL)
     assert block is not None
     rows = {Table("silver", table): spark.createDataFrame(*literal) for table, literal in tables.items()}
-    return tuples(gold.run_query(block.group(1), "recipe", rows))
+    return tuples(gold.run_query(block.group(1), rows))
 
 
 def test_a_recipe_for_validity_dates(spark: SparkSession) -> None:

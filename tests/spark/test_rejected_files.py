@@ -106,6 +106,7 @@ def test_files_of_which_none_can_be_read_are_told_and_tried_again(use_case: Make
     assert ingest(case).rows_out == 1
 
 
+@pytest.mark.classic("there the batch is written by a process of its own, in which nothing can be patched")
 def test_a_batch_that_is_tried_again_records_a_file_once(
     use_case: MakeUseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from lakeloop.modelling import tuning
 from lakeloop.modelling.dataset import Columns, Parts
 
 
+@pytest.mark.classic("it has no Spark context, which SparkTrials needs")
 def test_trials_run_in_other_processes_that_serve_again(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     def where(task: tuning.Task, params: Mapping[str, Any], rows: Parts, judged: Parts) -> dict[str, float]:
         return {"roc_auc": 0.5 + len(rows.inputs) / 1000, "process": os.getpid()}

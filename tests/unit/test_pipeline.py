@@ -64,6 +64,11 @@ def test_what_failed_is_kept_in_the_users_words(run: Run, monkeypatch: pytest.Mo
     [
         ("java.io.IOException: No space left on device", MachineError, "gold.sales: the disk is full"),
         ("Answer from Java side is empty", MachineError, "gold.sales: Spark's Java process has ended"),
+        (
+            "<_InactiveRpcError of RPC that terminated with:\n\tstatus = StatusCode.UNAVAILABLE\n\tdetails = ...",
+            MachineError,
+            "gold.sales: Spark's server does not answer any more",
+        ),
         ("[DELTA_CONCURRENT_APPEND.WITHOUT_HINT] x", LakeloopError, "gold.sales: somebody else wrote to the table"),
         ("java.lang.OutOfMemoryError: Java heap space", MachineError, "gold.sales: Spark ran out of memory"),
     ],

@@ -26,7 +26,9 @@ class Environment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = ""
-    root: str = Field("lakehouse", description="Folder below which local tables, models and logs are kept.")
+    root: str = Field(
+        "lakehouse", validate_default=True, description="Folder below which local tables, models and logs are kept."
+    )
     catalog: str = Field("", description="Unity Catalog catalog, where tables are named and not paths.")
     schema_: str = Field("", alias="schema", description="Unity Catalog schema.")
     landing: str = Field("{root}/landing", description="Folder below which the raw files arrive.")
@@ -41,6 +43,12 @@ class Environment(BaseModel):
     experiment: str = Field("{pipeline}", description="MLflow experiment.")
     model: str = Field("{pipeline}", description="Registered model's name.")
     master: str = Field("", description="Spark master for a session of one's own; empty: the session that is there.")
+    remote: str = Field(
+        "",
+        description="Spark Connect, in the place of `master`: `local[*]` starts a server for the run, "
+        "`sc://host:15002` uses one that is there.",
+        examples=["local[2]"],
+    )
     on_changed_definition: Literal["rebuild", "ask"] = Field(
         "rebuild",
         description="What a run does with a table that was made by another configuration: it makes it anew, or it "
@@ -57,6 +65,19 @@ class Environment(BaseModel):
             return value
         return {key: str(item).lower() if isinstance(item, bool) else str(item) for key, item in value.items()}
 
+    @field_validator("root")
+    @classmethod
+    def _whole(cls, root: str) -> str:
+        """A relative folder is below the working folder of who loads it: Spark's workers have others."""
+        return root if "://" in root else str(Path(root).absolute())
+
+    @field_validator("remote")
+    @classmethod
+    def _address(cls, remote: str) -> str:
+        if remote and not remote.startswith(("sc://", "local")):
+            raise ValueError("the address of a Spark Connect server (sc://host:15002), or local[*]")
+        return remote
+
     @field_validator(*TEMPLATES)
     @classmethod
     def _placeholders(cls, template: str, info: ValidationInfo) -> str:
@@ -71,10 +92,14 @@ class Environment(BaseModel):
 
     def resolve(self, template: str, **names: str) -> str:
         """``template`` with its placeholders filled in."""
-        root = self.root if "://" in self.root else str(Path(self.root).absolute())
-        known = {"root": root, "catalog": self.catalog, "schema": self.schema_, **names}
+        known = {"root": self.root, "catalog": self.catalog, "schema": self.schema_, **names}
         known["landing"] = self.landing.format(**known)
         return template.format(**known)
+
+    @property
+    def local_master(self) -> str:
+        """The master of the Spark that is to be started on this machine; empty where another is used."""
+        return "" if self.remote.startswith("sc://") else self.remote or self.master
 
     @property
     def tables_are_paths(self) -> bool:

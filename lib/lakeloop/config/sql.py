@@ -56,11 +56,23 @@ def references(query: str) -> list[Reference]:
     return sorted(found, key=lambda reference: reference.start)
 
 
-def with_tables(query: str, names: dict[str, str]) -> str:
-    """``query`` with each ``layer.table`` replaced by ``names[layer.table]``; the rest of the text is untouched."""
-    for reference in reversed(references(query)):
-        query = query[: reference.start] + names[reference.table] + query[reference.end :]
-    return query
+def template(query: str) -> str:
+    """``query`` for ``str.format``: each ``layer.table`` is a field, named as `field` says; the rest of the text stays
+    as it is."""
+    parts, at = [], 0
+    for reference in references(query):
+        parts += [_braces_kept(query[at : reference.start]), "{", field(reference.table), "}"]
+        at = reference.end
+    return "".join([*parts, _braces_kept(query[at:])])
+
+
+def field(table: str) -> str:
+    """What `template` calls a table: ``silver__orders`` for silver.orders."""
+    return table.replace(".", "__")
+
+
+def _braces_kept(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def columns_of(expression: str) -> set[str]:

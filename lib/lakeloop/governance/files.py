@@ -13,7 +13,7 @@ from lakeloop import rejected
 from lakeloop.places import checkpoint
 from lakeloop.rawfiles import quoted
 from lakeloop.silver import FILE, MODIFIED
-from lakeloop.tables import Lakehouse
+from lakeloop.tables import Lakehouse, looked_up
 
 _NO_FILES = "_source_file string, _source_modified_at timestamp"
 # Of a source's options those by which Spark's file sources choose files; the others are about a format.
@@ -146,7 +146,7 @@ def _landed(spark: SparkSession, path: str, options: dict[str, str | int | float
     """The files that the source's path names: `_source_file`, `_source_modified_at`; nothing of them is read."""
     choosing = {key: value for key, value in options.items() if key.lower() in _CHOOSING}
     try:
-        files = spark.read.format("binaryFile").options(**choosing).load(path)
+        files = looked_up(spark.read.format("binaryFile").options(**choosing).load(path))
         return files.select(
             F.col("_metadata.file_path").alias(FILE), F.col("_metadata.file_modification_time").alias(MODIFIED)
         )
@@ -160,7 +160,7 @@ def _taken(spark: SparkSession, log: str) -> DataFrame | None:
     """The files that the file source has noted as taken: `_source_file`; None where there is no such log. It has a JSON
     document a line."""
     try:
-        lines = spark.read.text(log)
+        lines = looked_up(spark.read.text(log))
     except AnalysisException as error:
         if (error.getCondition() or "").startswith("PATH_NOT_FOUND"):
             return None

@@ -1,34 +1,47 @@
-"""SparkTrials on workers that live longer than one trial."""
+"""SparkTrials on workers that live longer than one trial, where Spark has what they need."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 
+def distributes(spark: SparkSession) -> bool:
+    """Whether trials can be sent to Spark's workers: SparkTrials needs a Spark context, and Spark Connect has none."""
+    try:
+        spark.sparkContext  # noqa: B018  # platforms without one refuse it, each with an error of its own
+    except Exception:
+        return False
+    return True
+
+
 def parallel(spark: SparkSession, parallelism: int | str) -> int:
     """How many trials run at a time (auto: one a core); on Spark Connect it is one."""
-    try:
-        cores = spark.sparkContext.defaultParallelism
-    except Exception:
+    if not distributes(spark):
         return 1
-    return int(cores if parallelism == "auto" else parallelism)
+    return int(spark.sparkContext.defaultParallelism if parallelism == "auto" else parallelism)
 
 
 def spark_trials(spark: SparkSession, parallelism: int) -> Any | None:
-    """SparkTrials with as many trials at a time, or None without a Spark context (Spark Connect)."""
-    try:
-        spark.sparkContext  # noqa: B018  # Spark Connect has none and says so
-    except Exception:
+    """SparkTrials with as many trials at a time, or None on Spark Connect."""
+    if not distributes(spark):
         return None
     from hyperopt import SparkTrials
 
     # Hyperopt starts its threads without naming a session, which is as well: there is one.
     warnings.filterwarnings("ignore", message="Spark session is not provided")
     return SparkTrials(parallelism=parallelism, spark_session=_Session(spark))
+
+
+def shared(spark: SparkSession, value: Any) -> Callable[[], Any]:
+    """A function that gives ``value`` wherever a trial runs, sent to each machine once."""
+    if not distributes(spark):
+        return lambda: value
+    sent = spark.sparkContext.broadcast(value)
+    return lambda: sent.value
 
 
 class _Session:

@@ -121,10 +121,12 @@ def train(
     describe: Describe,
     progress: Callable[[int, float | None], None],
     force: bool = False,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Trained:
     """Trains, logs and registers a model, and makes it champion if it passes the gate.
 
-    ``describe`` makes the reference that is kept with the model; ``progress`` is told of the trials.
+    ``describe`` makes the reference that is kept with the model; ``progress`` is told of the trials, ``say`` where they
+    run if it is not on Spark's workers.
 
     Does nothing where the same inputs, configuration and code were trained on before, but for ``force``.
     """
@@ -157,6 +159,7 @@ def train(
             model.search.max_evals,
             model.search.parallelism,
             progress,
+            say,
         )
         tracking.log_trials(run_id, trials)
         winner = tuning.best(trials, model.metric)

@@ -17,11 +17,15 @@ from lakeloop.modelling import metrics
 from lakeloop.modelling.dataset import Columns, Parts
 from lakeloop.modelling.estimators import Own, make, search_space
 from lakeloop.modelling.predictor import Predictor
-from lakeloop.modelling.spark_trials import parallel, spark_trials
+from lakeloop.modelling.spark_trials import distributes, parallel, shared, spark_trials
 from lakeloop.tracking import Trial
 
 # From the numbers of new trials, the domain, the trials and a seed: the new trials.
 Suggest = Callable[[Sequence[int], Any, Any, int], Any]
+
+IN_THIS_PROCESS = (
+    "Spark Connect has no Spark context, which SparkTrials needs: the search runs in this process, one trial at a time."
+)
 
 # Seconds between two looks at whether a trial has ended.
 _WAIT = 0.05
@@ -48,14 +52,18 @@ def search(
     max_evals: int,
     parallelism: int | str,
     progress: Callable[[int, float | None], None],
+    say: Callable[[str], object] = lambda text: None,
 ) -> list[Trial]:
     """The finished trials, in order; distributed by SparkTrials, on Spark Connect in this process.
 
-    ``progress`` is told the number of finished trials and the best value of the metric so far.
+    ``progress`` is told the number of finished trials and the best value of the metric so far, ``say`` where they run
+    if it is not on Spark's workers.
     """
     from hyperopt import STATUS_FAIL, STATUS_OK, Trials, fmin, tpe
 
-    share = _broadcast(spark, (train, validation))
+    if not distributes(spark):
+        say(IN_THIS_PROCESS)
+    share = shared(spark, (train, validation))
 
     def objective(params: Mapping[str, Any]) -> dict[str, Any]:
         fitted, judged = share()
@@ -149,15 +157,6 @@ def in_order(suggest: Suggest, ahead: int) -> Suggest:
         return suggest(new_ids, domain, trials_from_docs(seen, validate=False), seed)
 
     return suggested
-
-
-def _broadcast(spark: SparkSession, value: Any) -> Callable[[], Any]:
-    """A function that gives ``value`` wherever a trial runs, sent to each machine once."""
-    try:
-        shared = spark.sparkContext.broadcast(value)
-    except Exception:
-        return lambda: value
-    return lambda: shared.value
 
 
 def _trial(item: Mapping[str, Any], space: Any) -> Trial:

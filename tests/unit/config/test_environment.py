@@ -8,6 +8,7 @@ import pytest
 
 from lakeloop.config import Environment, load
 from lakeloop.config.sql import LAYERS
+from lakeloop.errors import ConfigurationError
 
 from ..conftest import SHOP, Folder
 
@@ -33,7 +34,23 @@ def test_local_tables_are_folders_below_the_root() -> None:
 
 def test_a_relative_root_is_below_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Environment(root="lakehouse").resolve("{root}") == str(tmp_path / "lakehouse")
+    given, left = Environment(root="lake"), Environment()
+    # A worker of Spark Connect, which writes bronze, has another working folder.
+    monkeypatch.chdir("/")
+    assert given.resolve("{root}") == str(tmp_path / "lake")
+    assert left.resolve("{root}") == str(tmp_path / "lakehouse")
+
+
+def test_spark_connect_takes_the_place_of_the_master() -> None:
+    assert Environment(master="local[4]").local_master == "local[4]"
+    assert Environment(master="local[4]", remote="local[2]").local_master == "local[2]"
+    assert Environment(master="local[4]", remote="sc://spark:15002").local_master == ""
+
+
+def test_a_server_without_its_scheme_is_refused(conf: Folder) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(conf.pipeline(), sets=("environment.remote=spark:15002",))
+    assert "remote" in str(caught.value) and "(sc://host:15002), or local[*]" in str(caught.value)
 
 
 def test_a_root_in_object_storage_is_left_as_it_is() -> None:

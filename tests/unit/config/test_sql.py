@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakeloop.config.sql import Measure, Reference, columns_of, measure, references, with_tables
+from lakeloop.config.sql import Measure, Reference, columns_of, measure, references, template
 
 
 def test_references_come_with_their_places_in_the_text() -> None:
@@ -31,19 +31,21 @@ def test_putting_in_names_leaves_comments_strings_and_layout_alone() -> None:
         "-- from silver.orders, as it was\n"
         "SELECT 'silver.orders' AS source,   o.silver  /* silver.orders */\n"
         "FROM silver.orders AS o JOIN silver.orders AS p USING (id) JOIN gold.days USING (day)\n"
+        "WHERE o.code RLIKE '[0-9]{2,3}' OR o.code = '{}'\n"
     )
-    names = {"silver.orders": "delta.`/data/shop/silver/orders`", "gold.days": "main.shop.days"}
-    assert with_tables(query, names) == (
+    names = {"silver__orders": "delta.`/data/shop/silver/orders`", "gold__days": "main.shop.days"}
+    assert template(query).format(**names) == (
         "-- from silver.orders, as it was\n"
         "SELECT 'silver.orders' AS source,   o.silver  /* silver.orders */\n"
         "FROM delta.`/data/shop/silver/orders` AS o JOIN delta.`/data/shop/silver/orders` AS p USING (id) "
         "JOIN main.shop.days USING (day)\n"
+        "WHERE o.code RLIKE '[0-9]{2,3}' OR o.code = '{}'\n"
     )
 
 
 def test_quoted_and_non_latin_text_does_not_shift_the_places() -> None:
     query = "select 'Gebühr — 🛩' as x from `silver`.`orders` where y = 'é'"
-    assert with_tables(query, {"silver.orders": "t"}) == "select 'Gebühr — 🛩' as x from t where y = 'é'"
+    assert template(query).format(silver__orders="t") == "select 'Gebühr — 🛩' as x from t where y = 'é'"
 
 
 def test_sql_that_does_not_parse_is_told_with_its_place() -> None:
