@@ -35,10 +35,14 @@ def check_packages() -> None:
     """MachineError where this Python lacks what a client needs."""
     from pyspark.errors import PySparkImportError
 
+    # Spark's own check of all of them ends a process that has no main module, taking it for one of its tests.
     try:
-        from pyspark.sql.connect.utils import check_dependencies
+        from pyspark.sql.connect import utils
 
-        check_dependencies()
+        utils.require_minimum_grpc_version()
+        utils.require_minimum_grpcio_status_version()
+        utils.require_minimum_googleapis_common_protos_version()
+        utils.require_minimum_zstandard_version()
     except (ImportError, PySparkImportError) as error:
         raise MachineError(
             f"Spark Connect needs packages that are not here ({error}): pip install 'lakeloop[connect]'"

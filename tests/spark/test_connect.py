@@ -81,6 +81,7 @@ spark.stop()
 """
 
 
+@pytest.mark.soak
 @pytest.mark.classic("it compares the two kinds of session")
 def test_a_run_on_spark_connect_gives_the_same_tables(use_case: MakeUseCase, tmp_path: Path) -> None:
     case = use_case(SHOP, **{"own.py": OWN})

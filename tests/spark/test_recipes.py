@@ -97,7 +97,7 @@ def test_a_recipe_for_the_state_as_of_a_time(spark: SparkSession) -> None:
     made = spark.createDataFrame([order[:3] for order in orders], "order_id string, customer string, ordered_on string")
     sql = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
     inputs = {Table("silver", "orders"): made, Table("silver", "customers_history"): kept}
-    assert tuples(gold.run_query(sql[0], "recipe", inputs).selectExpr("order_id", "ifnull(segment, 'null')")) == [
+    assert tuples(gold.run_query(sql[0], inputs).selectExpr("order_id", "ifnull(segment, 'null')")) == [
         (order[0], order[3]) for order in orders
     ]
     [(days,)] = kept.filter("segment = 'medium'").select(F.expr(sql[1])).collect()
