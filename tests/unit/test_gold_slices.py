@@ -14,7 +14,8 @@ JOINED = ("select * from silver.orders", "select * from silver.orders_history jo
 
 
 def identity(conf: Folder, also: str = "") -> BySlice:
-    made = gold.derivation(conf.settings(KEPT, JOINED, ("time:", f"increment_by: country\n    {also}time:")), "sales")
+    sliced = ("key: order_id\n    time:", f"key: order_id\n    increment_by: country\n    {also}time:")
+    made = gold.derivation(conf.settings(KEPT, JOINED, sliced), "sales")
     assert made.inputs == (ORDERS, HISTORY)
     assert isinstance(made.identity, BySlice)
     return made.identity
