@@ -22,7 +22,7 @@ def test_packages_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.delitem(sys.modules, "grpc", raising=False)
     monkeypatch.setattr(builtins, "__import__", without_grpc)
-    with pytest.raises(MachineError, match=r"grpcio.*pip install 'lakeloop\[connect\]'$"):
+    with pytest.raises(MachineError, match=r"grpc.*pip install 'lakeloop\[connect\]'$"):
         connect.check_packages()
 
 
