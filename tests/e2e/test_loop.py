@@ -65,7 +65,7 @@ def test_keys_are_unique_and_no_row_is_lost_on_the_way(small_lakehouse: Path) ->
 
 def test_the_first_run_made_one_commit_a_table(small_lakehouse: Path) -> None:
     found = versions(small_lakehouse)
-    assert len(found) == 29
+    assert len(found) == 25
     assert set(found.values()) == {0}
 
 
