@@ -77,7 +77,9 @@ def here(*words: str) -> subprocess.CompletedProcess[str]:
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     """A process in the project's folder, as in the activated environment; its output kept."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "COLUMNS": "160", "PATH": path}
+    # Java's options must be there before Spark begins.
+    java = str(SPARK["spark.driver.extraJavaOptions"])
+    environment = {**os.environ, "COLUMNS": "160", "PATH": path, "SPARK_SUBMIT_OPTS": java}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, env=environment)
 
 
