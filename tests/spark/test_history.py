@@ -128,13 +128,6 @@ def test_new_versions_are_folded_into_intervals(spark: SparkSession) -> None:
     assert found["at the last time"][0] == (*a[:3], "a anew", 1)
     gone = {key: sorted(row["__START_AT"] for row in every if row["id"] == key and row[GONE]) for key in new}
     assert (gone["corrected away"], gone["seen in part by another run"]) == ([5, 7], [5, 9])
-    assert sorted(key for key in found if "anew" in found[key][0][3]) == late
-    assert found["inside"] == [
-        (1, 4, 3, "a anew", 1), (4, 5, 4, "x anew", 2), (5, 7, 5, "a anew", 1), (7, None, 7, "b anew", 1),
-    ]  # fmt: skip
-    assert found["at the last time"][0] == (*a[:3], "a anew", 1)
-    gone = [(row["id"], row["__START_AT"]) for row in every if row[GONE] and row["id"] in ("corrected away", "newer")]
-    assert sorted(gone) == [("corrected away", 5), ("corrected away", 7), ("newer", 5)]
 
 
 def test_whatever_comes_when_the_intervals_are_those_of_all_versions(spark: SparkSession) -> None:
