@@ -15,6 +15,9 @@ from lakeloop.report import Reporter
 from lakeloop.stages import STAGES
 from lakeloop.tables import Table
 
+# A minute and a half each; what a forecast is made of has tests of its own (spark/test_forecast.py, spark/test_lags.py).
+pytestmark = pytest.mark.soak
+
 PIPELINE = """
 pipeline: sales
 sources:
@@ -84,7 +87,6 @@ def test_a_forecast_is_made_for_each_day_and_judged_where_its_day_has_come(use_c
     assert predictions.filter("forecast_for <> day + INTERVAL 7 DAYS").count() == 0
 
 
-@pytest.mark.soak
 def test_later_days_judge_what_was_forecast_for_them(use_case: MakeUseCase) -> None:
     case = use_case(PIPELINE)
     first_run(case)
