@@ -15,7 +15,7 @@ from lakeloop.report import Reporter
 from lakeloop.stages import STAGES
 from lakeloop.tables import Table
 
-# A minute and a half each; what a forecast is made of has tests of its own (spark/test_forecast.py, spark/test_lags.py).
+# They take minutes; what a forecast is made of has tests of its own: spark/test_forecast.py, spark/test_lags.py.
 pytestmark = pytest.mark.soak
 
 PIPELINE = """
