@@ -51,7 +51,7 @@ _LISTING = "path string, modificationTime timestamp, length bigint, content bina
 
 
 # How often a stream is started whose Python process comes up too late.
-_STARTS = 4
+_STARTS = 6
 
 # How Spark says which file was listed and is no longer there.
 _GONE = re.compile(r"(?:Path does not exist: |while reading file |FileNotFoundException: (?:File )?)(\S+)")

@@ -59,11 +59,11 @@ def session(settings: Settings) -> SparkSession:
     paths = [str(path) for path in jars.delta_jars(java)]
     logs = root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    if not environment.remote:
-        return _local_session(settings, paths, logs / "spark.log")
     there = connect.client_here()
     if there is not None:
         return there
+    if not environment.remote:
+        return _local_session(settings, paths, logs / "spark.log")
     connect.prepare_server()
     return connect.client_of(_local_session(settings, paths, logs / "spark.log", connect.SERVER_SETTINGS))
 
