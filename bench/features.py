@@ -11,7 +11,7 @@ from bench.windows import GROUPS
 from bench.workbench import Workbench
 from lakeloop.tables import Table
 
-WARM_UP_DAYS = 60
+WARM_UP_DAYS = 30
 OF_SPARK, OF_DUCKDB = 0.3, 1.0
 DEPARTURES, MOVEMENTS, FEATURES = (
     Table("gold", "departures"),

@@ -14,7 +14,7 @@ from bench.workbench import Workbench
 from lakeloop.tables import Table
 
 STAGES = ("bronze", "silver", "gold")
-WARM_UP_DAYS = 60
+WARM_UP_DAYS = 30
 OF_SPARK, OF_DUCKDB = 0.8, 3
 
 
