@@ -24,6 +24,12 @@ class Source:
         """Of the silver table."""
         return [*self.casts, *self.computed]
 
+    @property
+    def texts(self) -> list[str]:
+        """The raw columns that are texts in the files."""
+        numbers = self.format == "json"
+        return [name for name in self.raw if not numbers or self.casts.get(name) in ("string", "timestamp")]
+
 
 def _names(text: str) -> list[str]:
     return text.split()

@@ -69,7 +69,8 @@ class _Load:
     def compared(self) -> dict[str, int]:
         """The numbers of rows of the tables, after all were found to be the same."""
         columns: dict[str, Sequence[str]] = {f"silver/{name}": source.columns for name, source in SOURCES.items()}
-        columns |= {f"quarantine/{name}": source.raw for name, source in SOURCES.items()}
+        # DuckDB writes the numbers of JSON in its own way: texts alone tell the rows there.
+        columns |= {f"quarantine/{name}": source.texts for name, source in SOURCES.items()}
         for name in ("gold/departures", "gold/movements"):
             columns[name] = self.by_hand.read(name).columns
         found = {}
