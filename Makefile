@@ -5,7 +5,7 @@ CONF ?= conf/flights
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
 
-.PHONY: install run test connect soak lint format ui status docs lock clean help
+.PHONY: install run test connect soak bench lint format ui status docs lock clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ connect: .venv/test.done  ## the Spark tests once more, on Spark Connect
 
 soak: .venv/test.done  ## long tests: many random arrivals, kills
 	@$(BIN)/python -m pytest tests -m soak
+
+bench: .venv/bench.done  ## performance, as ratios measured in one run (BENCH='--days 60 --rounds 1': a short one)
+	@$(BIN)/python -m bench $(BENCH)
 
 lint: .venv/test.done  ## style, format, types
 	@$(BIN)/ruff check .
@@ -64,4 +67,9 @@ clean:  ## remove the environment and the local lakehouse
 .venv/test.done: .venv/run.done
 	@echo "installing what the tests need into .venv"
 	@$(PIP) --no-build-isolation -e '.[spark,connect,example,notebooks,dev]'
+	@touch $@
+
+.venv/bench.done: .venv/run.done
+	@echo "installing what the benchmarks need into .venv"
+	@$(PIP) --no-build-isolation -e '.[spark,example,bench]'
 	@touch $@

