@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,8 @@ def shell(small_lakehouse: Path) -> Iterator[InteractiveShell]:
         here.setenv("LAKELOOP_CONF", str(small_lakehouse / "conf" / "flights"))
         here.setenv("LAKELOOP_ENV", "local")
         here.setenv("LAKELOOP_ROOT", str(small_lakehouse))
+        # The shell takes the name of the process's main module, and others look at that.
+        here.setitem(sys.modules, "__main__", sys.modules["__main__"])
         made = InteractiveShell.instance()
         backend = plt.get_backend()
         plt.switch_backend(INLINE)
