@@ -93,10 +93,6 @@ def _local_session(
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.showConsoleProgress": "false",
-        # Where Hadoop has no native library, as on most laptops, it runs `chmod` for each file that it makes, and again
-        # for the file of checksums that it puts beside each. See docs/performance.md.
-        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-        "spark.hadoop.fs.AbstractFileSystem.file.impl": "org.apache.hadoop.fs.local.RawLocalFs",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Else files in windows-1252 and the like cannot be read.
         "spark.sql.legacy.javaCharsets": "true",
