@@ -51,15 +51,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
             (bronze,),
             computed,
             Folded((*source.key, START), fold, _TOLD_BY),
-            settings.fingerprint(
-                "history",
-                source.missing,
-                source.missing_in,
-                source.columns,
-                source.key,
-                source.latest_by,
-                source.expect_plain(),
-            ),
+            settings.fingerprint("history", *source.meaning()),
         )
     ]
 

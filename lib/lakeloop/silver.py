@@ -47,15 +47,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
             (bronze,),
             _over(bronze, latest, source),
             ByKey(tuple(source.identity()), tuple(source.order())),
-            settings.fingerprint(
-                "silver",
-                source.missing,
-                source.missing_in,
-                source.columns,
-                source.key,
-                source.latest_by,
-                source.expect_plain(),
-            ),
+            settings.fingerprint("silver", *source.meaning()),
         ),
     ]
 

@@ -282,6 +282,10 @@ class Source(Section):
         of one file are alike in all of them."""
         return list(dict.fromkeys([*self.latest_by, "_source_modified_at", "_source_file", ROW_HASH]))
 
+    def meaning(self) -> tuple[object, ...]:
+        """What says which row of silver the raw rows give, as plain data, for fingerprints."""
+        return (self.missing, self.missing_in, self.columns, self.key, self.latest_by, self.expect_plain())
+
     def expect_plain(self) -> dict[str, Any]:
         """The expectations as plain data, for fingerprints."""
         return {name: rule.model_dump() for name, rule in self.expect.items()}
