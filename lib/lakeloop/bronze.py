@@ -17,10 +17,11 @@ from pyspark.sql import types as T
 from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
 from lakeloop import rejected
+from lakeloop.change_feed import changed_rows
 from lakeloop.config import Settings
 from lakeloop.config.models import Source
 from lakeloop.conforming import conformed
-from lakeloop.derive import Engine, Outcome, changed_rows
+from lakeloop.derive import Engine, Outcome
 from lakeloop.errors import DISK_FULL, DataError, LakeloopError, MachineError, is_disk_full
 from lakeloop.places import PATTERN, check_checkpoint, check_folder, checkpoint, forget, location, same
 from lakeloop.rawfiles import (

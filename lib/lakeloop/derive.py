@@ -9,111 +9,24 @@ run that is killed has either made that commit or not; there is nothing else to 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
+from datetime import datetime, timedelta, timezone
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.window import Window
 
+from lakeloop.change_feed import CHANGE_COLUMNS, changed_rows, net_changes
+from lakeloop.derivation import ALL, NOTHING, Appended, ByKey, BySlice, DaysAfter, Derivation, Folded
+from lakeloop.literals import is_in
 from lakeloop.tables import Commit, Lakehouse, Table, is_conflict, is_missing_file
-
-Rows = Mapping[Table, DataFrame]
 
 # Above this many slices a rebuild of the table is cheaper than naming them one by one.
 MOST_SLICES = 4000
-ALL, NOTHING = "all", "nothing"
 # Maintenance of an input is noted when it is so old, see Engine._worth_noting: well below the 30 days of a Delta log.
 NOTED_AFTER = timedelta(days=7)
 # Why a table is made anew, where the configuration is the reason.
 DEFINITION_CHANGED, INPUTS_CHANGED = "its definition changed", "its inputs changed"
-
-
-@dataclass(frozen=True)
-class ByKey:
-    """A row is known by its key. The first input is keyed alike, and its changed keys are computed anew.
-
-    With ``newest`` the first input is append-only and not keyed: its new rows are computed, and a row replaces that
-    of its key where these columns, compared in order, are greater. With ``keeps`` the rows of keys that a rebuild
-    does not yield stay (predictions of earlier models). ``source_key`` is the first input's key, where the output's
-    has more columns (the model's version); a key that is gone from the input leaves none of its rows."""
-
-    key: tuple[str, ...]
-    newest: tuple[str, ...] = ()
-    keeps: bool = False
-    source_key: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class DaysAfter:
-    """A row touches the slices of the days from that of its ``column``, a date, to so many ``days`` later."""
-
-    column: str
-    days: int
-
-    def slices(self) -> str:
-        """SQL for the array of the days that a row touches."""
-        return f"sequence(`{self.column}`, date_add(`{self.column}`, {self.days}))"
-
-    def touching(self, slices: Sequence[object]) -> str:
-        """An SQL condition that a table's statistics can judge: a row touches one of these days, or one between two
-        that a row can touch both."""
-        spans: list[list[date]] = []
-        for day in sorted(day for day in slices if isinstance(day, date)):
-            if spans and (day - spans[-1][1]).days <= self.days + 1:
-                spans[-1][1] = day
-            else:
-                spans.append([day, day])
-        reach = timedelta(days=self.days)
-        return " OR ".join(
-            f"`{self.column}` BETWEEN {literal(first - reach)} AND {literal(last)}" for first, last in spans
-        )
-
-
-@dataclass(frozen=True)
-class BySlice:
-    """Rows are rebuilt in slices, the values of ``column``.
-
-    ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
-    array of values, DaysAfter, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with just the
-    rows that touch these slices (and perhaps a few more); the others whole."""
-
-    column: str
-    touched: Mapping[Table, str | DaysAfter]
-    restricted: frozenset[Table] = frozenset()
-
-
-@dataclass(frozen=True)
-class Folded:
-    """New rows of the one, append-only input are folded into the rows that are there.
-
-    ``fold`` is given the new rows, the output and the whole input, which it need not read, and returns rows of the
-    output that may be others now, those that must not be there marked as GONE. A row is known by its ``key``, and
-    written where one of the columns ``told_by`` is another than before. To fold rows in that are in already must change
-    nothing: another run may have done so."""
-
-    key: tuple[str, ...]
-    fold: Callable[[DataFrame, DataFrame, DataFrame], DataFrame]
-    told_by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Appended:
-    """Each row of the one, append-only input gives rows of its own, and none is ever changed."""
-
-
-@dataclass(frozen=True)
-class Derivation:
-    """A table as a function of other tables. ``fingerprint`` changes when what defines it changes."""
-
-    output: Table
-    inputs: tuple[Table, ...]
-    compute: Callable[[Rows], DataFrame]
-    identity: ByKey | BySlice | Folded | Appended
-    fingerprint: str
-    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -437,40 +350,6 @@ class _Rebuild(Exception):
     """What changed cannot be followed; the whole table is made anew, and the reason is told."""
 
 
-CHANGE_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
-
-
-def net_changes(changes: DataFrame, key: Sequence[str]) -> tuple[DataFrame, DataFrame]:
-    """What a change data feed comes to: the rows as they are now, and the keys (columns ``key``) that are gone.
-
-    A commit that deletes and inserts a key (replaceWhere) has changed it; the last commit of a key decides.
-    """
-    last = Window.partitionBy(*key)
-    latest = changes.withColumn("_last", F.max("_commit_version").over(last)).filter("_commit_version = _last")
-    there = F.col("_change_type").isin("insert", "update_postimage")
-    rows = latest.filter(there).drop(*CHANGE_COLUMNS, "_last")
-    gone = latest.groupBy(*key).agg(F.max(there).alias("_there")).filter("NOT _there").select(*key)
-    return rows, gone
-
-
-def changed_rows(commit: Commit) -> int:
-    """How many rows a commit wrote or removed, from its operation metrics."""
-    if commit.operation == "MERGE":
-        return sum(commit.metric(f"numTargetRows{what}") for what in ("Inserted", "Updated", "Deleted"))
-    if commit.operation in ("DELETE", "UPDATE"):
-        return commit.metric("numDeletedRows") + commit.metric("numUpdatedRows")
-    return commit.metric("numOutputRows") - commit.metric("numCopiedRows")
-
-
-def is_in(expression: str, values: Sequence[object]) -> str:
-    """An SQL condition: ``expression`` is one of ``values``, null among them or not."""
-    literals = [literal(value) for value in values if value is not None]
-    parts = [f"{expression} IN ({', '.join(literals)})"] if literals else []
-    if len(literals) != len(values):
-        parts.append(f"{expression} IS NULL")
-    return "(" + " OR ".join(parts) + ")" if parts else "false"
-
-
 def _is_array(rows: DataFrame, expression: str) -> bool:
     return rows.select(F.expr(expression).alias("slice")).schema["slice"].dataType.typeName() == "array"
 
@@ -482,40 +361,3 @@ def _touching(rows: DataFrame, expression: str | DaysAfter, slices: Sequence[obj
     if _is_array(rows, expression):
         return f"exists({expression}, _slice -> {is_in('_slice', slices)})"
     return is_in(f"({expression})", slices)
-
-
-def literal(value: object) -> str:
-    """A value that Spark gave, as an SQL literal; texts are escaped."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, Decimal)):
-        return str(value)
-    if isinstance(value, float):
-        return f"double('{value!r}')"
-    if isinstance(value, datetime):
-        # Spark hands out local times without a zone; a literal without one would be read in the session's.
-        return f"TIMESTAMP '{value.astimezone(timezone.utc).isoformat(sep=' ')}'"
-    if isinstance(value, date):
-        return f"DATE '{value.isoformat()}'"
-    # A dollar sign might begin a variable, which Spark would fill in.
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024")
-    return f"'{text}'"
-
-
-__all__ = [
-    "ALL",
-    "DEFINITION_CHANGED",
-    "INPUTS_CHANGED",
-    "NOTHING",
-    "Appended",
-    "ByKey",
-    "BySlice",
-    "DaysAfter",
-    "Derivation",
-    "Engine",
-    "Folded",
-    "Outcome",
-    "Rows",
-    "is_in",
-    "net_changes",
-]

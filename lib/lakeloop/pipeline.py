@@ -19,7 +19,8 @@ from pyspark.sql import DataFrame, SparkSession
 from lakeloop import bronze, gold, history, scoring, silver
 from lakeloop.config import Settings
 from lakeloop.config.loading import PIPELINE_FILE
-from lakeloop.derive import DEFINITION_CHANGED, INPUTS_CHANGED, Derivation, Engine, Outcome
+from lakeloop.derivation import Derivation
+from lakeloop.derive import DEFINITION_CHANGED, INPUTS_CHANGED, Engine, Outcome
 from lakeloop.errors import (
     DISK_FULL,
     ConfigurationError,

@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from lakeloop.config import Settings
 from lakeloop.config.models import Model
 from lakeloop.config.references import spine_key, spine_time
-from lakeloop.derive import ByKey, Derivation
+from lakeloop.derivation import ByKey, Derivation
 from lakeloop.features.table import feature_table
 from lakeloop.modelling import forecast
 from lakeloop.modelling.dataset import Columns, model_columns

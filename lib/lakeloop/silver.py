@@ -11,7 +11,8 @@ from pyspark.sql.window import Window
 
 from lakeloop.config import Settings
 from lakeloop.config.models import BARE_TYPE, ROW_HASH, ROW_NUMBER, Source
-from lakeloop.derive import Appended, ByKey, Derivation, Engine, Rows
+from lakeloop.derivation import Appended, ByKey, Derivation, Rows
+from lakeloop.derive import Engine
 from lakeloop.errors import DataError
 from lakeloop.quality import FAILED, Expectations, counts
 from lakeloop.rawfiles import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCUED, quoted, raw_fields, raw_name

@@ -19,6 +19,8 @@ ROOMS = [
     {"jars", "connect", "session"},
     {"tables"},
     {"tracking"},
+    {"literals", "change_feed"},
+    {"derivation"},
     {"derive"},
     {"quality"},
     {"places"},

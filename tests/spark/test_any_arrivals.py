@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lakeloop import bronze, gold, history, rejected, silver
-from lakeloop.derive import Derivation
+from lakeloop.derivation import Derivation
 from lakeloop.errors import DataError
 from lakeloop.features import table as feature_table
 from lakeloop.features import tiles

@@ -8,7 +8,7 @@ import pytest
 from conftest import MakeUseCase
 from pyspark.errors import PySparkException
 
-from lakeloop.derive import ByKey, Derivation
+from lakeloop.derivation import ByKey, Derivation
 from lakeloop.tables import Lakehouse, Table
 
 SCHEMA = "id int, x int"

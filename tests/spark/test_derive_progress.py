@@ -9,7 +9,8 @@ import pytest
 from conftest import MakeUseCase, UseCase
 from pyspark.sql import DataFrame
 
-from lakeloop.derive import NOTED_AFTER, Appended, ByKey, BySlice, Derivation, Engine, Outcome, Rows
+from lakeloop.derivation import Appended, ByKey, BySlice, Derivation, Rows
+from lakeloop.derive import NOTED_AFTER, Engine, Outcome
 from lakeloop.tables import Table
 
 IN, OTHER, OUT = Table("silver", "a"), Table("silver", "b"), Table("gold", "out")

@@ -12,7 +12,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from lakeloop.derive import Rows
+from lakeloop.derivation import Rows
 from lakeloop.modelling import dataset
 from lakeloop.monitoring import tables as monitor
 from lakeloop.monitoring.reference import Reference

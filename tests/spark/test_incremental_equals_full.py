@@ -7,7 +7,8 @@ from conftest import MakeUseCase, UseCase
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeloop.derive import Appended, ByKey, BySlice, Derivation, Outcome, Rows
+from lakeloop.derivation import Appended, ByKey, BySlice, Derivation, Rows
+from lakeloop.derive import Outcome
 from lakeloop.tables import Table
 
 SALES, PRICES, NOTES, RATES = (Table("silver", name) for name in ("sales", "prices", "notes", "rates"))

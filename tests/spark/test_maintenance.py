@@ -10,7 +10,7 @@ from conftest import MakeUseCase, UseCase
 from pyspark.sql import SparkSession
 
 from lakeloop.config.models import Maintenance
-from lakeloop.derive import Appended, ByKey, Derivation
+from lakeloop.derivation import Appended, ByKey, Derivation
 from lakeloop.maintenance import maintain, vacuum
 from lakeloop.tables import Table
 

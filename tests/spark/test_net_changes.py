@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from lakeloop.derive import net_changes
+from lakeloop.change_feed import net_changes
 
 AT = datetime(2024, 1, 1)
 SCHEMA = "id int, x int, _change_type string, _commit_version long, _commit_timestamp timestamp"

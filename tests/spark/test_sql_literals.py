@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import SparkSession
 
-from lakeloop.derive import is_in, literal
+from lakeloop.literals import is_in, literal
 
 VALUES: list[object] = [
     True,

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from lakeloop.derive import DaysAfter
+from lakeloop.derivation import DaysAfter
 
 WEEK = DaysAfter("known_date", 7)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakeloop import gold
-from lakeloop.derive import ALL, BySlice
+from lakeloop.derivation import ALL, BySlice
 from lakeloop.tables import Table
 
 from .conftest import Folder

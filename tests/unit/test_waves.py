@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lakeloop.derive import Appended, Derivation, Outcome
+from lakeloop.derivation import Appended, Derivation
+from lakeloop.derive import Outcome
 from lakeloop.pipeline import together, waves
 from lakeloop.tables import Table
 

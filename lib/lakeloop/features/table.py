@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings
 from lakeloop.config.models import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
-from lakeloop.derive import ByKey, BySlice, DaysAfter, Derivation, Rows
+from lakeloop.derivation import ByKey, BySlice, DaysAfter, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
 from lakeloop.features.windows import as_of, feature_columns, reach
 from lakeloop.tables import Table

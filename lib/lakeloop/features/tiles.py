@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lakeloop.config import Settings, intervals, sql
 from lakeloop.config.models import FeatureGroup
-from lakeloop.derive import BySlice, Derivation
+from lakeloop.derivation import BySlice, Derivation
 from lakeloop.tables import Table
 
 KNOWN_AT, KNOWN_DATE = "known_at", "known_date"

@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from lakeloop import history, silver
 from lakeloop.config.models import START, Source
-from lakeloop.derive import ByKey, Derivation, Folded
+from lakeloop.derivation import ByKey, Derivation, Folded
 from lakeloop.errors import LakeloopError
 from lakeloop.governance import files
 from lakeloop.governance.account import (

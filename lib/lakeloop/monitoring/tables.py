@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings
 from lakeloop.config.models import Thresholds
 from lakeloop.config.references import spine_key, spine_time
-from lakeloop.derive import ALL, BySlice, Derivation, Rows
+from lakeloop.derivation import ALL, BySlice, Derivation, Rows
 from lakeloop.features.table import feature_table
 from lakeloop.modelling import forecast
 from lakeloop.modelling.dataset import LABEL, labelled
