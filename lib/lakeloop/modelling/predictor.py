@@ -1,6 +1,7 @@
-"""The logged model: raw columns in, predictions out, the same in batch, in a stream and behind REST.
+"""The model: raw columns in, predictions out, the same in batch, in a stream and behind REST.
 
-Imports neither Spark nor the rest of Lakeloop, so that a serving container needs nothing but what it scores with.
+Imports neither Spark nor the rest of Lakeloop, so that a serving container needs nothing but what it scores with; nor
+MLflow, which takes each process that fits a trial seconds to load.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.pyfunc import PythonModel
 
 
-class Predictor(PythonModel):
+class Predictor:
     """A fitted pipeline with its columns and classes.
 
     ``predict`` gives a data frame with `prediction` (a class as the label spells it, or a number) and, for classes,
@@ -36,8 +36,8 @@ class Predictor(PythonModel):
         probabilities = np.asarray(self.pipeline.predict_proba(inputs), dtype=np.float64)
         return probabilities[:, 1] if self.task == "binary" else probabilities
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        scores = self.scores(model_input)
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        scores = self.scores(rows)
         if self.task == "regression":
             return pd.DataFrame({"prediction": scores})
         assert self.classes is not None

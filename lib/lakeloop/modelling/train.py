@@ -235,7 +235,7 @@ def _champion_metrics(champion: ModelVersion, task: str, data: _Data) -> dict[st
     import mlflow
 
     try:
-        loaded = mlflow.pyfunc.load_model(champion.uri).unwrap_python_model()
+        loaded = mlflow.pyfunc.load_model(champion.uri).unwrap_python_model().predictor
         return metrics.evaluate(task, data.test.truth, loaded.scores(data.test.inputs))
     except Exception:
         return None
@@ -316,15 +316,16 @@ def _log_model(predictor: Predictor, data: _Data, settings: Settings) -> str:
     from mlflow.types import ColSpec, DataType, Schema
 
     import lakeloop
+    from lakeloop.modelling.logged import Logged
 
     example = data.refit.inputs.head(5)
     inputs = [ColSpec(DataType.double, name, required=False) for name in data.columns.numeric]
     inputs += [ColSpec(DataType.string, name, required=False) for name in data.columns.categorical]
-    signature = infer_signature(None, predictor.predict(None, data.refit.inputs.head(1000)))
+    signature = infer_signature(None, predictor.predict(data.refit.inputs.head(1000)))
     signature.inputs = Schema(inputs)
     logged = mlflow.pyfunc.log_model(
         name=MODEL_ARTIFACT,
-        python_model=predictor,
+        python_model=Logged(predictor),
         signature=signature,
         input_example=example,
         code_paths=[str(Path(lakeloop.__file__).parent)],

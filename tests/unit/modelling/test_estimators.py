@@ -65,7 +65,7 @@ def _fitted(task: str, algorithm: str) -> Predictor:
 
 @pytest.mark.parametrize(("task", "algorithm"), CASES)
 def test_each_algorithm_predicts_rows_that_are_unlike_the_training(task: str, algorithm: str) -> None:
-    found = _fitted(task, algorithm).predict(None, NEW)
+    found = _fitted(task, algorithm).predict(NEW)
     assert len(found) == 3
     if task == "regression":
         assert list(found) == ["prediction"]
@@ -78,7 +78,7 @@ def test_each_algorithm_predicts_rows_that_are_unlike_the_training(task: str, al
 
 @pytest.mark.parametrize(("task", "algorithm"), [case for case in CASES if case[1] != NAIVE])
 def test_each_algorithm_learns_what_there_is_to_learn(task: str, algorithm: str) -> None:
-    small, great = _fitted(task, algorithm).predict(None, NEW)["prediction"].iloc[[0, 2]]
+    small, great = _fitted(task, algorithm).predict(NEW)["prediction"].iloc[[0, 2]]
     expected = {"binary": (False, True), "multiclass": ("late", "early")}
     if task == "regression":
         assert small < 25 < 35 < great
@@ -87,14 +87,14 @@ def test_each_algorithm_learns_what_there_is_to_learn(task: str, algorithm: str)
 
 
 def test_the_binary_probability_is_of_the_positive_class() -> None:
-    found = _fitted("binary", "logistic_regression").predict(None, NEW)
+    found = _fitted("binary", "logistic_regression").predict(NEW)
     assert found["probability"].iloc[0] < 0.5 < found["probability"].iloc[2]
 
 
 def test_the_multiclass_probability_is_of_the_predicted_class() -> None:
     predictor = _fitted("multiclass", "logistic_regression")
     assert predictor.scores(NEW).sum(axis=1) == pytest.approx(1)
-    assert predictor.predict(None, NEW)["probability"].tolist() == predictor.scores(NEW).max(axis=1).tolist()
+    assert predictor.predict(NEW)["probability"].tolist() == predictor.scores(NEW).max(axis=1).tolist()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_order_of_the_columns_and_other_columns_do_not_matter() -> None:
 def test_rows_keep_their_order_whatever_their_index() -> None:
     predictor = _fitted("regression", "ridge")
     shuffled = NEW.set_axis([9, 9, 4], axis=0)
-    assert predictor.predict(None, shuffled)["prediction"].tolist() == predictor.scores(NEW).tolist()
+    assert predictor.predict(shuffled)["prediction"].tolist() == predictor.scores(NEW).tolist()
 
 
 @pytest.mark.parametrize("algorithm", ["lightgbm", "xgboost"])

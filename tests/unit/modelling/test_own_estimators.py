@@ -18,6 +18,7 @@ from lakeloop.config.functions import Function
 from lakeloop.errors import ConfigurationError
 from lakeloop.modelling.dataset import Columns, Parts
 from lakeloop.modelling.estimators import own, search_space
+from lakeloop.modelling.logged import Logged
 from lakeloop.modelling.tuning import Task, fit
 
 from ..conftest import Folder
@@ -68,7 +69,7 @@ def test_a_saved_model_predicts_where_the_use_case_is_not(conf: Folder, tmp_path
     task = Task("regression", "root_mean_squared_error", Columns(["x"], []), None, 1, owned)
     rows = Parts(pd.DataFrame({"x": [1.0, np.nan, 3.0]}), np.array([1.0, 2.0, 6.0]))
     predictor = fit(task, {"algorithm": "estimators:make", "weight": 2.0, "depth": 1}, rows)
-    mlflow.pyfunc.save_model(tmp_path / "model", python_model=predictor, pip_requirements=["numpy"])
+    mlflow.pyfunc.save_model(tmp_path / "model", python_model=Logged(predictor), pip_requirements=["numpy"])
 
     code = (
         "import sys, mlflow, pandas as pd\n"
