@@ -105,10 +105,11 @@ MakeUseCase = Callable[..., UseCase]
 
 
 # Tests that use something that is made once go to one process, where several share the tests: the small lakehouse, the
-# tables of a file. All others are shared out one by one.
+# use cases' MLflow database, the tables of a file. All others are shared out one by one.
 TOGETHER = {
     "e2e/test_loop.py": "small lakehouse",
     "notebooks/test_notebooks.py": "small lakehouse",
+    "e2e/test_use_cases.py": "use cases",
     "spark/test_profile.py": "profile",
     "spark/test_drift.py": "drift",
     "bundle/test_bundle.py": "bundle",
@@ -151,7 +152,9 @@ def _write_use_case(folder: Path, configuration: str, files: dict[str, str], roo
     source = next(iter(data["sources"]))
     model = {"task": "binary", "spine": f"silver.{source}", "label": "true", "split": {"by": "random"}}
     data = {"model": model, **data}
-    environment = {"root": str(root), "remote" if connect else "master": "local[2]", "spark": SPARK}
+    # `make test` has a process for each of two cores, and a second task at once would want Python processes of its own.
+    where = {"remote": "local[2]"} if connect else {"master": "local[1]"}
+    environment = {"root": str(root), **where, "spark": SPARK}
     home = folder / data["pipeline"]
     for file, text in {
         home / "pipeline.yml": yaml.safe_dump(data, sort_keys=False),

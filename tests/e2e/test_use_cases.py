@@ -26,10 +26,16 @@ def lakeloop(*words: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One root for all, as users have: to make MLflow's database takes seconds."""
+    return tmp_path_factory.mktemp("lakehouse")
+
+
 @pytest.mark.parametrize("name", USE_CASES)
-def test_a_use_case_runs_by_configuration_alone(name: str, spark: SparkSession, tmp_path: Path) -> None:
+def test_a_use_case_runs_by_configuration_alone(name: str, spark: SparkSession, root: Path) -> None:
     table, rows, metric, least = USE_CASES[name]
-    where = [str(PROJECT / "conf" / name), "--set", f"environment.root={tmp_path}"]
+    where = [str(PROJECT / "conf" / name), "--set", f"environment.root={root}"]
     lakeloop("land", *where)
 
     printed = lakeloop("run", *where, "--json", "--set", "model.search.max_evals=3")
@@ -37,8 +43,8 @@ def test_a_use_case_runs_by_configuration_alone(name: str, spark: SparkSession, 
     found = json.loads(printed)["model"]
     assert found["champion"] and found["metrics"][metric] > least
     for layer in ("silver", "predictions"):
-        assert DeltaTable(str(tmp_path / name / layer / table)).to_pyarrow_table().num_rows == rows, layer
-    assert DeltaTable(str(tmp_path / name / "quarantine" / table)).to_pyarrow_table().num_rows == 0
+        assert DeltaTable(str(root / name / layer / table)).to_pyarrow_table().num_rows == rows, layer
+    assert DeltaTable(str(root / name / "quarantine" / table)).to_pyarrow_table().num_rows == 0
 
 
 def test_jobs_run_by_spark_submit_and_change_nothing_again(spark: SparkSession, tmp_path: Path) -> None:
