@@ -96,6 +96,8 @@ def _local_session(
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Else files in windows-1252 and the like cannot be read.
         "spark.sql.legacy.javaCharsets": "true",
+        # What pandas writes: times in nanoseconds, which Spark has no type for, come as whole numbers.
+        "spark.sql.legacy.parquet.nanosAsLong": "true",
         # Bytes that are not of a text's encoding become \ufffd, as they do in CSV files, and end no run.
         "spark.sql.legacy.codingErrorAction": "true",
         **settings.environment.spark,

@@ -45,6 +45,7 @@ def test_what_values_are_is_counted(spark: SparkSession) -> None:
     }  # fmt: skip
     assert seen["number"].missing == {"-": 1}
     assert seen["word"].missing == {"?": 1, "NA": 1}
+    assert [(seen[name].word, seen[name].words) for name in ("number", "word")] == [("", 0), ("south", 1)]
     assert (seen["day"].passed["date"], seen["at"].passed["d/M/yyyy H:mm"]) == (2, 3)
     understood, missing = columns.understood(found, list(seen.values()))
     assert missing == ["-", "?", "NA"]
@@ -83,6 +84,9 @@ def test_regular_times_that_come_once_each_have_a_step(spark: SparkSession) -> N
     assert step(list(range(100, 200, 24)) * 1 + list(range(220, 600, 24))) == 86_400
     assert step([*range(50), 49]) is None
     assert step([hour * hour for hour in range(50)]) is None
+    both = [(name, start + timedelta(hours=at)) for name in ("a", "b") for at in range(20) if (name, at) != ("b", 7)]
+    assert identity.step(spark.createDataFrame(both, "name string, at timestamp"), "at", ["name"]) == 3600
+    assert identity.step(spark.createDataFrame(both, "name string, at timestamp"), "at") is None
 
 
 def _orders(folder: Path) -> Path:
@@ -117,7 +121,7 @@ def test_a_file_becomes_a_use_case_without_a_problem(
         "order_id": "string",
         "prenom": "`Prénom`",
         "the_day": "cast(try_to_timestamp(`the day`, 'd.M.yyyy') as date)",
-        "amount": "try_cast(replace(regexp_replace(`amount`, '[$€£%. ]', ''), ',', '.') as double)",
+        "amount": "try_cast(replace(replace(`amount`, '.', ''), ',', '.') as double)",
         "grade": "int",
         "churned": "string",
     }

@@ -26,7 +26,8 @@ ROW_KEY = ("_row_hash", "_row_number")
 @dataclass(frozen=True)
 class Draft:
     """Everything that a first configuration says; ``exclude`` has the reason beside each column, ``notes`` what is
-    said of the whole, ``step`` how many seconds regular times are apart."""
+    said of the whole, ``step`` how many seconds regular times are apart, ``entity`` the columns of the key that tell
+    several series of such times apart."""
 
     name: str
     source: str
@@ -41,6 +42,7 @@ class Draft:
     exclude: Sequence[tuple[str, str]]
     notes: Sequence[str] = ()
     step: int | None = None
+    entity: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -130,6 +132,7 @@ def _past(draft: Draft) -> list[str]:
     return [
         "features:",
         "  past:",
+        *([f"    entity: {listed(draft.entity)}"] if draft.entity else []),
         f"    from: {draft.spine}",
         f"    time: {draft.span.column if draft.span else ''}",
         f"    resolution: {step}",
@@ -149,7 +152,10 @@ def _model(draft: Draft) -> list[str]:
     ]
     if draft.outcome.task == "forecast":
         _, season, _ = _ahead(draft)
+        lines += [f"  entity: {listed(draft.entity)}"] if draft.entity else []
         lines += [f"  horizon: {season}", f"  season: {season}"]
+    elif draft.entity:
+        lines.append(f"  include: {listed(draft.entity)}")
     if draft.outcome.positive is not None:
         lines.append(f"  positive: {scalar(draft.outcome.positive)}")
     if draft.exclude:

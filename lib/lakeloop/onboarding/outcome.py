@@ -35,7 +35,7 @@ def named(columns: Sequence[Column], wanted: str) -> Column:
     names = [column.leaf.raw for column in columns]
     near = nearest(wanted, names)
     shown = ", ".join(names[:40]) + (f" … ({len(names)} in all)" if len(names) > 40 else "")
-    raise DataError(f"--label {wanted}: no such column{f'; {near}' if near else ''} There are {shown}.")
+    raise DataError(f"--label {wanted}: no such column{f'; {near}' if near else '.'} There are {shown}.")
 
 
 def guessed(columns: Sequence[Column]) -> Column:

@@ -94,6 +94,14 @@ def test_names_of_ids_come_before_other_columns_and_pairs() -> None:
     assert ("order_id",) not in candidates(columns, "order_id", None)
 
 
+def test_what_has_rows_at_nearly_all_times_is_a_key_with_the_time() -> None:
+    columns = [
+        column("day", "date", 20), column("store", "string", 5), column("size", "int", 90),
+        column("open", "string", 2), column("sold", "int", 5),
+    ]  # fmt: skip
+    assert candidates(columns, None, "day", "sold") == [("store", "day"), ("open", "day")]
+
+
 def test_the_time_is_complete_varies_and_is_no_date_of_birth() -> None:
     birth, started = column("birth_date", "date", 80), column("started_at", "timestamp", 80)
     some, few = column("day", "date", 80, 90), column("month", "date", 3)
