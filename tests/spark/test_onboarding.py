@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import SPARK
 from pyspark.sql import SparkSession
@@ -137,6 +139,21 @@ def _drafted(spark: SparkSession, path: Path, label: str | None = None) -> Draft
     files = look(str(path))
     settings = provisional(Path("conf/shop"), files, Environment(root="/nowhere", master="local", spark=SPARK))
     return draft(spark, settings, files, label, NOW)
+
+
+def test_series_in_files_of_their_own_become_a_forecast_of_each(spark: SparkSession, tmp_path: Path) -> None:
+    hours = [datetime(2024, 1, 1) + timedelta(hours=hour) for hour in range(40)]
+    table = pa.table({"at": pa.array(hours, pa.timestamp("ns")), "kwh": [hour % 24 + 0.5 for hour in range(40)]})
+    for name in ("harbour", "airport"):
+        pq.write_table(table, tmp_path / f"{name}_2024-01-01.parquet")
+
+    made = _drafted(spark, tmp_path, "kwh")
+
+    assert (made.key, made.entity, made.step) == (("series", "at"), ("series",), 3600)
+    assert (made.outcome.task, made.identity.rows) == ("forecast", 80)
+    assert {column.name: column.text for column in made.columns if column.name != "series"} == {
+        "at": "timestamp_micros(`at` div 1000)", "kwh": "double",
+    }  # fmt: skip
 
 
 def test_a_label_that_identifies_rows_is_refused(spark: SparkSession, tmp_path: Path) -> None:

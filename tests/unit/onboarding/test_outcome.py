@@ -69,6 +69,11 @@ def test_the_label_is_found_by_either_name_whatever_its_case() -> None:
         named([column("x"), churn], "Has Churnd")
 
 
+def test_a_label_of_files_without_a_header_is_a_place() -> None:
+    with pytest.raises(DataError, match=r"no such column\. There are _c0, _c1 \(the files have no header"):
+        named([column("_c0"), column("_c1")], "income")
+
+
 def test_without_a_name_a_usual_one_is_taken_else_the_last() -> None:
     assert guessed([column("x"), column("target"), column("z")]).name == "target"
     assert guessed([column("x"), column("z"), column("one", distinct=1), column("day", "date")]).name == "z"
