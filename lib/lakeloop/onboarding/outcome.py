@@ -37,7 +37,7 @@ def named(columns: Sequence[Column], wanted: str) -> Column:
     names = [column.leaf.raw for column in columns]
     near = nearest(wanted, names)
     shown = ", ".join(names[:40]) + (f" … ({len(names)} in all)" if len(names) > 40 else "")
-    unnamed = " (the files have no header, so these are places)" if all(_PLACE.fullmatch(name) for name in names) else ""
+    unnamed = " (the files have no header, so these are places)" if all(map(_PLACE.fullmatch, names)) else ""
     raise DataError(f"--label {wanted}: no such column{f'; {near}' if near else '.'} There are {shown}{unnamed}.")
 
 
