@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from lakeloop.config import intervals, sql
+from lakeloop.config import intervals, options, sql
 from lakeloop.config.models import BARE_TYPE, END, HISTORY, LAST_SEEN, METRICS, PYTHON, START, Pipeline, Split
 from lakeloop.errors import Problem
 
@@ -150,12 +150,22 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
         known(table, "maintenance.z_order", ordered)
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
+    problems.extend(_options(pipeline, file))
     problems.extend(_histories(pipeline, file))
     problems.extend(_task(pipeline, file))
     problems.extend(_metrics(pipeline, file))
     problems.extend(_held(pipeline, file))
     if pipeline.model.spine in tables and spine_time(pipeline) is None:
         problems.extend(_timeless(pipeline, file))
+
+
+def _options(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """Options of files that Spark does not know, where it can be told what is meant."""
+    for name, source in pipeline.sources.items():
+        for option in source.options:
+            if hint := options.hint(option):
+                where = f"sources.{name}.options.{option}"
+                yield Problem(file, where, "an option that Spark does not have", "one of its options", hint)
 
 
 def _histories(pipeline: Pipeline, file: str) -> Iterator[Problem]:

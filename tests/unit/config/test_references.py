@@ -89,6 +89,23 @@ def test_a_measure_with_an_open_quote_is_a_problem_and_no_crash(conf: Folder) ->
     assert problem.where == "features.spending.measures.mean_amount"
 
 
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("delimeter: x", "did you mean 'delimiter'?"),
+        ("seperator: x", "Spark calls it sep"),
+        ("na_values: x", "the source's own key missing says which texts stand for a missing value"),
+    ],
+)
+def test_an_option_that_spark_would_pass_over_is_told(conf: Folder, option: str, hint: str) -> None:
+    [problem] = conf.problems(conf.changed(("    columns", f"    options: {{{option}}}\n    columns")))
+    assert (problem.where, problem.hint) == (f"sources.orders.options.{option.split(':')[0]}", hint)
+
+
+def test_options_of_spark_and_of_platforms_are_let_through(conf: Folder) -> None:
+    conf.settings(("    columns", "    options: {SEP: x, multiline: true, rescuedDataColumn: _r}\n    columns"))
+
+
 def test_a_key_must_be_among_the_columns(conf: Folder) -> None:
     [problem] = conf.problems(conf.changed(("key: order_id\n    columns", "key: [order_id, contry]\n    columns")))
     assert (problem.where, problem.found) == ("sources.orders.key", "contry")
