@@ -70,7 +70,9 @@ def test_a_clean_use_case_has_no_problem(use_case: MakeUseCase) -> None:
     assert problems(shop(use_case)) == []
 
 
-def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: MakeUseCase) -> None:
+def test_each_mistake_is_told_with_its_place_and_the_nearest_name(
+    use_case: MakeUseCase, capfd: pytest.CaptureFixture[str]
+) -> None:
     case = shop(
         use_case,
         ("doubled: amount * 2", "doubled: amuont * 2\n      rounded: rouund(amount)\n      total: sum(amount)"),
@@ -104,6 +106,8 @@ def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: Make
 
     found = problems(case)
 
+    # Spark prints nothing of what is told in words.
+    assert "SQLQueryContextLogger" not in capfd.readouterr().err
     assert [(item.where, item.found, item.hint) for item in found] == [(a, b, d) for a, b, _, d in expected]
     for item, (_, _, wanted, _) in zip(found, expected, strict=True):
         assert item.expected.startswith(wanted)
