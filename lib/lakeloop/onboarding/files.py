@@ -20,6 +20,7 @@ from lakeloop.errors import DataError
 
 HEAD = 1 << 20
 MOST_LINES = 500
+MOST_SERIES = 1000
 DELIMITERS = (",", ";", "\t", "|")
 NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
@@ -178,7 +179,7 @@ def _series(files: Sequence[Path]) -> dict[str, Any]:
         found = [re.search(look, file.as_posix()) for file in files]
         words = sorted({match.group(1) for match in found if match})
         counted = any(_COUNTED.fullmatch(word) or re.search(_DATED, word) for word in words)
-        if all(found) and len(words) > 1 and not counted:
+        if all(found) and 1 < len(words) <= MOST_SERIES and not counted:
             return {"series": look, "words": tuple(words)}
     return {}
 
