@@ -27,7 +27,7 @@ ROW_KEY = ("_row_hash", "_row_number")
 class Draft:
     """Everything that a first configuration says; ``exclude`` has the reason beside each column, ``notes`` what is
     said of the whole, ``step`` how many seconds regular times are apart, ``entity`` the columns of the key that tell
-    several series of such times apart."""
+    several series of such times apart, ``group`` an id that comes in several rows."""
 
     name: str
     source: str
@@ -43,6 +43,7 @@ class Draft:
     notes: Sequence[str] = ()
     step: int | None = None
     entity: tuple[str, ...] = ()
+    group: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -72,7 +73,14 @@ class Draft:
             found.append(("model.label", f"a guess: say --label COLUMN if it is not {self.outcome.column.leaf.raw}"))
         found += [("model.label", note) for note in self.outcome.notes]
         found += [("model.exclude", reason) for reason in self.excluded()]
+        found += [("model.split", note) for note in self.together()]
         return found
+
+    def together(self) -> list[str]:
+        """What is to be thought of where rows are held out by random."""
+        if self.group is None or self.span:
+            return []
+        return [f"rows of one {self.group} come on both sides; by: group with group: {self.group} keeps them together"]
 
     def excluded(self) -> list[str]:
         """Why columns are left out, a text a reason."""
@@ -165,7 +173,7 @@ def _model(draft: Draft) -> list[str]:
         if draft.span.window != Monitoring().window:
             lines.append(f"monitoring: {{window: {draft.span.window}}}")
     else:
-        lines.append("  split: {by: random, validation: 0.2, test: 0.2}")
+        lines.append(commented("  split: {by: random, validation: 0.2, test: 0.2}", draft.together()))
     return lines
 
 

@@ -16,6 +16,8 @@ from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.names import quoted, snake
 
 MOST_SINGLE, MOST_PAIRS = 5, 6
+# Of fewer ids than this all are known to a model: they are no customers whom it has yet to meet.
+MANY_IDS = 50
 # A time with fewer different values than this is no axis to split along.
 FEWEST_TIMES = 10
 # Lengths that regular times may be apart, in seconds, the longest first, and the share of the times that must be there.
@@ -89,6 +91,19 @@ def is_entity(column: Column, columns: Sequence[Column], time: str) -> bool:
     """Whether nearly each of the column's values has a row at nearly each time, as stores or sensors have."""
     times = next((other.distinct for other in columns if other.name == time), 0)
     return column.distinct > 1 < times and column.distinct * times <= column.seen.rows / MOST_OF_A_GRID
+
+
+def repeated(columns: Sequence[Column], apart: set[str]) -> str | None:
+    """The id, not ``apart``, of which there are many and each comes in several rows, as customers do."""
+    ids = [
+        column
+        for column in columns
+        if column.name not in apart
+        and looks_like_id(column)
+        and MANY_IDS <= column.distinct <= column.known / 2
+        and (column.is_whole or column.type == "string")
+    ]
+    return max(ids, key=lambda column: column.distinct).name if ids else None
 
 
 def identify(rows: DataFrame, tried: Sequence[tuple[str, ...]]) -> Identity:

@@ -128,7 +128,7 @@ def _decided(
             notes.append(f"no column is left from which {predicted.name} could be learnt: a model needs one")
     return Draft(
         name, source, files, columns, missing, found, time if split else None, split, made, label is None, hidden,
-        notes, step, entity if step and split else (),
+        notes, step, entity if step and split else (), identity.repeated(columns, {*found.key, predicted.name}),
     )  # fmt: skip
 
 

@@ -115,6 +115,13 @@ def test_a_number_that_only_its_past_tells_is_drafted_as_a_forecast(tmp_path: Pa
     assert past.measures == {"mean": "avg(temp)"}
 
 
+def test_rows_that_belong_together_are_told_where_the_split_is_random() -> None:
+    told = "rows of one nr come on both sides; by: group with group: nr keeps them together"
+    assert f"test: 0.2}}  # {told}\n" in text(replace(DRAFT, group="nr"))
+    assert ("model.split", told) in replace(DRAFT, group="nr").doubts()
+    assert replace(DRAFT, group="nr", span=Span("day", "20 days", "30 days")).together() == []
+
+
 def test_series_of_several_are_told_apart(tmp_path: Path) -> None:
     span = Span("day", "20 days", "30 days")
     made = replace(DRAFT, span=span, step=86_400, exclude=[], identity=Identity(("id", "day"), 9), entity=("id",))

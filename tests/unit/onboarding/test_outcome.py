@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from lakeloop.errors import DataError
 from lakeloop.onboarding.columns import Column, Leaf, Seen
-from lakeloop.onboarding.identity import candidates, length, time_column, window
+from lakeloop.onboarding.identity import candidates, length, repeated, time_column, window
 from lakeloop.onboarding.outcome import guessed, mended, merged, named, outcome, refuse
 
 
@@ -105,6 +105,12 @@ def test_what_has_rows_at_nearly_all_times_is_a_key_with_the_time() -> None:
         column("open", "string", 2), column("sold", "int", 5),
     ]  # fmt: skip
     assert candidates(columns, None, "day", "sold") == [("store", "day"), ("open", "day")]
+
+
+def test_an_id_that_comes_in_several_rows_is_told_for_a_random_split() -> None:
+    person, few, once = column("nr", "int", 50), column("shop_id", "int", 5), column("visit_id", "int", 100)
+    assert repeated([person, few, once, column("wage", "int", 50)], set()) == "nr"
+    assert repeated([person, few, once], {"nr"}) is None
 
 
 def test_the_time_is_complete_varies_and_is_no_date_of_birth() -> None:
