@@ -144,7 +144,6 @@ def test_a_text_is_no_label_of_a_binary_task(use_case: MakeUseCase) -> None:
         ({"label": "kind", "positive": "Large"}, ("model.positive", "Large", "did you mean 'large'?")),
         ({"label": "kind", "positive": "large"}, None),
         ({"label": "n % 2"}, None),
-        ({"label": "n", "task": "multiclass"}, None),
     ],
 )
 def test_a_label_has_values_of_which_its_task_makes_classes(
