@@ -54,8 +54,9 @@ clean:  ## remove the environment and the local lakehouse
 	rm -rf .venv lakehouse build dist
 
 .venv/bin/python:
-	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.10 or newer, or name one: make run PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is too old: Lakeloop needs Python 3.10 or newer (make run PYTHON=/path/to/python3)"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.10, 3.11 or 3.12, or name one: make run PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is too old: Lakeloop needs Python 3.10, 3.11 or 3.12 (make run PYTHON=/path/to/python3.12)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { echo "$(PYTHON) is too new: what Lakeloop depends on has no wheels for it yet; it needs Python 3.10, 3.11 or 3.12 (make run PYTHON=/path/to/python3.12)"; exit 1; }
 	@$(PYTHON) -m venv .venv >/dev/null || { rm -rf .venv; echo "$(PYTHON) cannot make an environment: install its venv module (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
 
 .venv/run.done: .venv/bin/python setup.py requirements.lock

@@ -21,7 +21,8 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    # The pinned versions have wheels for these alone; the Makefile says so before pip does.
+    python_requires=">=3.10,<3.13",
     package_dir={"": "lib"},
     packages=find_packages("lib"),
     package_data={"lakeloop": ["log4j2.properties", "py.typed"]},

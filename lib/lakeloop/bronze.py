@@ -23,7 +23,7 @@ from lakeloop.config.models import Source
 from lakeloop.conforming import conformed
 from lakeloop.derive import Engine, Outcome
 from lakeloop.errors import DISK_FULL, DataError, LakeloopError, MachineError, is_disk_full
-from lakeloop.places import PATTERN, check_checkpoint, check_folder, checkpoint, forget, location, same
+from lakeloop.places import PATTERN, advice, check_checkpoint, check_folder, checkpoint, forget, location, same
 from lakeloop.rawfiles import (
     CORRUPT,
     FILE,
@@ -91,7 +91,7 @@ def ingest(engine: Engine, name: str, now: datetime) -> Outcome:
         )
         _started(stream).awaitTermination()
     except (AnalysisException, StreamingQueryException) as error:
-        raise _reading_error(name, location(settings, source), error) from error
+        raise _reading_error(name, source, location(settings, source), error) from error
     after = lakehouse.latest(table)
     if after is None:
         raise _no_row(lakehouse, name)
@@ -303,10 +303,7 @@ def _told(name: str, work: Callable[[], Told]) -> Told:
 
 
 def _no_file(name: str, source: Source, path: str) -> DataError:
-    return DataError(
-        f"sources.{name}.path: there is no {source.format} file at {path}. Put raw files there, or "
-        "correct the path (it is taken below the environment's landing root)."
-    )
+    return DataError(f"sources.{name}.path: there is no {source.format} file at {path}. {advice(source, path)}")
 
 
 def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
@@ -326,7 +323,7 @@ def _no_row(lakehouse: Lakehouse, name: str) -> DataError:
     return DataError(f"sources.{name}: the files at {path} hold no row.")
 
 
-def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
+def _reading_error(name: str, source: Source, path: str, error: Exception) -> LakeloopError:
     """The few lines of a streaming error that a user can act on."""
     text = str(error)
     if is_disk_full(error):
@@ -347,9 +344,6 @@ def _reading_error(name: str, path: str, error: Exception) -> LakeloopError:
     if own:
         return DataError(own[-1].strip())
     if "[PATH_NOT_FOUND]" in text or "[DELTA_TABLE_NOT_FOUND]" in text or "[DELTA_SCHEMA_NOT_SET]" in text:
-        return DataError(
-            f"sources.{name}.path: there is nothing at {path}. Put raw files there, or correct the path (it is taken "
-            "below the environment's landing root)."
-        )
+        return DataError(f"sources.{name}.path: there is nothing at {path}. {advice(source, path)}")
     causes = re.findall(r"Caused by: [\w.$]+: (.*)", text) or re.findall(r"^\S+(?:Error|Exception): (.*)$", text, re.M)
     return DataError(f"sources.{name}: reading {path} failed: {causes[0] if causes else text[:300]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from functools import partial
 
 from pyspark.errors import AnalysisException, ParseException, PySparkException
@@ -29,7 +29,7 @@ from lakeloop.config.models import (
 )
 from lakeloop.config.references import START_EXPECTED, START_HINT, gold_order, spine_key
 from lakeloop.errors import ConfigurationError, DataError, Problem
-from lakeloop.modelling import leaks
+from lakeloop.modelling import labels, leaks
 from lakeloop.rawfiles import CORRUPT, METADATA, raw_fields
 from lakeloop.tables import Lakehouse, Table
 
@@ -42,6 +42,9 @@ _TYPES = {
     **dict.fromkeys(("number", "numeric", "real", "float64"), "double"),
     **dict.fromkeys(("datetime", "datetime64", "time"), "timestamp"),
 }
+_PLAIN = ("string", "boolean", "int", "integer", "bigint", "long", "double", "float", "decimal", "date", "timestamp")
+# What Spark says of an aggregate where there is nothing to aggregate.
+_OF_SEVERAL = ("MISSING_GROUP_BY", "MISSING_AGGREGATION")
 # What stands for an expression that is wrong, so that those which use it are not called wrong too.
 _UNKNOWN = "NULL"
 _MOST_NAMES = 20
@@ -77,8 +80,12 @@ class Check:
         return self
 
     def look(self) -> Check:
-        """Looks at some rows for columns that give the outcome away; they are warnings, for they may be meant."""
+        """Looks at some rows: whether the label's values fit the task, and for columns that give the outcome away;
+        those are warnings, for they may be meant."""
         model = self.settings.pipeline.model
+        if unfit := labels.unfit(self.tables[model.spine], model):
+            self._problem(unfit.where, unfit.found, unfit.expected, unfit.hint)
+            return self
         try:
             found = leaks.find(self.tables[model.spine], self.settings.pipeline)
         except DataError as error:
@@ -215,7 +222,8 @@ class Check:
         if model.task == "binary" and model.positive is None and not boolean:
             expected = f"a condition such as {text} = 'yes', or model.positive to say which value is the positive one"
             self._problem(where, f"{text}, which is a {kind.simpleString()}", expected)
-        if model.kind == "regression" and not isinstance(kind, T.NumericType):
+        # An expression that is wrong has no type, and was told.
+        if model.kind == "regression" and not isinstance(kind, (T.NumericType, T.NullType)):
             self._problem(
                 where, f"{text}, which is a {kind.simpleString()}", "a number; give the column a numeric type"
             )
@@ -266,9 +274,14 @@ class Check:
     def _told(self, where: str, text: str, error: AnalysisException | ParseException) -> None:
         """What Spark said, as a problem."""
         condition, parameters = error.getCondition() or "", error.getMessageParameters() or {}
-        type_ = _TYPES.get(text.partition("(")[0].strip().lower())
-        if type_ and condition.startswith("UNRESOLVED"):
+        word = text.partition("(")[0].strip().lower()
+        type_ = _TYPES.get(word) or next(iter(get_close_matches(word, _PLAIN, n=1, cutoff=0.75)), None)
+        whole = word.isidentifier() and ".columns." in where
+        if type_ and whole and condition.startswith("UNRESOLVED"):
             self._problem(where, text, "a type or an expression", f"did you mean '{type_}'?")
+        elif condition in _OF_SEVERAL and not where.startswith("gold."):
+            expected = "a value of each row; what is made of several rows goes into a gold table or a feature group"
+            self._problem(where, _brief(text), expected)
         elif condition.startswith("UNRESOLVED_COLUMN"):
             name = parameters.get("objectName", "").replace("`", "")
             near = [part.strip().replace("`", "") for part in parameters.get("proposal", "").split(",") if part.strip()]

@@ -24,6 +24,9 @@ from lakeloop.rawfiles import (
     raw_name,
 )
 
+# Types whose values have no room for a fraction, or for so long a one.
+EXACT = (T.IntegralType, T.DecimalType, T.DateType)
+
 
 @dataclass(frozen=True)
 class Conformed:
@@ -44,7 +47,8 @@ def conformed(groups: Sequence[Group], known: Sequence[T.StructField], source: S
     """The groups' rows together, with the raw columns of bronze (``known``) and, as the source's `schema_evolution`
     says, those that are new; then `_corrupt_record`, `_source_file`, `_source_modified_at`, `_ingested_at`.
 
-    A value that does not fit its column's type is null, and the row's JSON is in `_corrupt_record`.
+    A value that does not fit its column's type, or would lose a part of itself, is null, and the row's JSON is in
+    `_corrupt_record`.
     """
     adding = source.schema_evolution == "add_new_columns" or not known
     fields = {field.name: field for field in known}
@@ -102,8 +106,12 @@ def _rescued(columns: Sequence[Column]) -> Column:
 
 
 def _cast(value: Column, given: T.DataType, wanted: T.DataType) -> Column:
-    """A safe cast; between nested values and others there is none."""
+    """A safe cast; between nested values and others there is none. A number or a time that would lose a part of itself,
+    as 2.5 does where numbers are whole, does not fit."""
     nested = (T.StructType, T.ArrayType, T.MapType)
     if isinstance(wanted, nested) or (isinstance(given, nested) and not isinstance(wanted, T.StringType)):
         return F.lit(None).cast(wanted)
-    return value.try_cast(wanted)
+    made = value.try_cast(wanted)
+    if isinstance(given, (T.NumericType, T.TimestampType)) and isinstance(wanted, EXACT):
+        return F.when(made.try_cast(given) == value, made)
+    return made

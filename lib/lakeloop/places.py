@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from difflib import get_close_matches
 from pathlib import Path
 
 from lakeloop.config import Settings
@@ -12,6 +13,7 @@ from lakeloop.errors import DataError
 from lakeloop.tables import TABLE_NAME
 
 PATTERN = re.compile(r"[*?\[{]")
+MOST_NAMES = 5
 
 
 def checkpoint(settings: Settings, name: str) -> str:
@@ -62,6 +64,31 @@ def check_folder(settings: Settings, name: str) -> None:
     folder = Path(*parts[:fixed])
     if not folder.is_dir():
         raise DataError(
-            f"sources.{name}.path: the folder {folder} is not there. Is a disk not mounted? Put raw files there, or "
-            "correct the path (it is taken below the environment's landing root)."
+            f"sources.{name}.path: the folder {folder} is not there. Is a disk not mounted? "
+            f"{advice(settings.pipeline.sources[name], path)}"
         )
+
+
+def advice(source: Source, path: str) -> str:
+    """How it is mended that there is nothing at ``path``, where the source's own path leads."""
+    below = "" if source.path in (path, f"file://{path}") else " (it is taken below the environment's landing root)"
+    return f"Put raw files there, or correct the path{below}.{_there(path)}"
+
+
+def _there(path: str) -> str:
+    """What is at a place of this machine in place of what was looked for."""
+    if "://" in path or not path.startswith("/"):
+        return ""
+    folder, wanted = Path("/"), ""
+    for wanted in Path(path).parts[1:]:
+        if PATTERN.search(wanted) or not (folder / wanted).is_dir():
+            break
+        folder /= wanted
+    try:
+        names = sorted(other.name for other in folder.iterdir() if not other.name.startswith((".", "_")))
+    except OSError:
+        return ""
+    if near := get_close_matches(wanted, names, n=1):
+        return f" Did you mean {folder / near[0]}?"
+    more = ", …" if len(names) > MOST_NAMES else ""
+    return f" {folder} has {', '.join(names[:MOST_NAMES])}{more}." if names and PATTERN.search(wanted) else ""

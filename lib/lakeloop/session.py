@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -42,6 +43,7 @@ def session(settings: Settings) -> SparkSession:
     """
     from pyspark.sql import SparkSession
 
+    _quiet()
     environment = settings.environment
     if environment.remote:
         connect.check_packages()
@@ -66,6 +68,14 @@ def session(settings: Settings) -> SparkSession:
         return _local_session(settings, paths, logs / "spark.log")
     connect.prepare_server()
     return connect.client_of(_local_session(settings, paths, logs / "spark.log", connect.SERVER_SETTINGS))
+
+
+def _quiet() -> None:
+    """PySpark prints each error of an analysis, with its stack, where it is made; ours is told in words, once."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _local_session(
@@ -96,6 +106,8 @@ def _local_session(
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Else files in windows-1252 and the like cannot be read.
         "spark.sql.legacy.javaCharsets": "true",
+        # What pandas writes: times in nanoseconds, which Spark has no type for, come as whole numbers.
+        "spark.sql.legacy.parquet.nanosAsLong": "true",
         # Bytes that are not of a text's encoding become \ufffd, as they do in CSV files, and end no run.
         "spark.sql.legacy.codingErrorAction": "true",
         **settings.environment.spark,

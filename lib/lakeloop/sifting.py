@@ -34,6 +34,10 @@ _TELLING = re.compile(
     r"|java\.lang\.RuntimeException: \S+ is not a "
 )
 _LONGEST = 200
+NANOSECONDS = (
+    "it has times in nanoseconds, which Spark reads, as whole numbers, where the environment says spark: "
+    "{spark.sql.legacy.parquet.nanosAsLong: true}"
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ def content_failure(error: BaseException) -> str | None:
         return None
     if _MACHINE_SAYS.search(text) or not _CONTENT.search(text):
         return None
+    if "TIMESTAMP(NANOS" in text:
+        return NANOSECONDS
     telling = [cause for cause in causes if cause[1] and _TELLING.match(": ".join(cause))]
     if telling:
         name, message = telling[-1]

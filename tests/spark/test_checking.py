@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+import pytest
 from conftest import MakeUseCase, UseCase
+from pyspark.sql import SparkSession
 
 from lakeloop.checking import Check
+from lakeloop.config.models import Model
 from lakeloop.errors import Problem
+from lakeloop.modelling import labels
 
 NOW = datetime(2024, 5, 1, tzinfo=timezone.utc)
 ORDERS = "order,shop,ordered_at,amount,paid,kind\n1,a,2024-04-01 10:00:00,3.5,true,large\n"
@@ -66,11 +70,13 @@ def test_a_clean_use_case_has_no_problem(use_case: MakeUseCase) -> None:
     assert problems(shop(use_case)) == []
 
 
-def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: MakeUseCase) -> None:
+def test_each_mistake_is_told_with_its_place_and_the_nearest_name(
+    use_case: MakeUseCase, capfd: pytest.CaptureFixture[str]
+) -> None:
     case = shop(
         use_case,
         ("doubled: amount * 2", "doubled: amuont * 2\n      rounded: rouund(amount)\n      total: sum(amount)"),
-        ("doubled: amuont", "town: varchar(20)\n      doubled: amuont"),
+        ("doubled: amuont", "town: varchar(20)\n      rate: flaot\n      doubled: amuont"),
         ("amount_is_positive: amount > 0", "amount_is_positive: amuont > 0\n      is_kind: kind"),
         ("gold:", "gold:\n  other: {sql: 'select order, amuont from silver.orders', key: order}"),
         ("time: ordered_at, incr", "time: shop, incr"),
@@ -83,10 +89,11 @@ def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: Make
     amount, condition = "did you mean 'amount'?", "a condition, true or false for each row"
     expected = [
         ("sources.orders.columns.town", "varchar(20)", "a type or an expression", "did you mean 'string'?"),
+        ("sources.orders.columns.rate", "flaot", "a type or an expression", "did you mean 'float'?"),
         ("sources.orders.columns.doubled", "no column amuont in amuont * 2", near, amount),
         ("sources.orders.columns.rounded", "no function rouund in rouund(amount)", "a function",
          "did you mean 'round'?"),
-        ("sources.orders.columns.total", "sum(amount)", "", ""),
+        ("sources.orders.columns.total", "sum(amount)", "a value of each row", ""),
         ("sources.orders.expect.amount_is_positive", "no column amuont in amuont > 0", near, amount),
         ("sources.orders.expect.is_kind", "kind, which is a string", condition, ""),
         ("gold.other.sql", "no column amuont in select order, amuont from silver.orders", near, amount),
@@ -99,6 +106,8 @@ def test_each_mistake_is_told_with_its_place_and_the_nearest_name(use_case: Make
 
     found = problems(case)
 
+    # Spark prints nothing of what is told in words.
+    assert "SQLQueryContextLogger" not in capfd.readouterr().err
     assert [(item.where, item.found, item.hint) for item in found] == [(a, b, d) for a, b, _, d in expected]
     for item, (_, _, wanted, _) in zip(found, expected, strict=True):
         assert item.expected.startswith(wanted)
@@ -125,6 +134,24 @@ def test_a_text_is_no_label_of_a_binary_task(use_case: MakeUseCase) -> None:
     [problem] = problems(shop(use_case, ("label: amount > 3", "label: kind")))
     assert (problem.where, problem.found) == ("model.label.expression", "kind, which is a string")
     assert problem.expected.startswith("a condition such as kind = 'yes', or model.positive")
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ({"label": "n"}, ("model.label.expression", "n, with 3 values: 1, 2, 3", "task: regression predicts a number")),
+        ({"label": "n % 2 + 1"}, ("model.label.expression", "n % 2 + 1, with 2 values: 2, 1", "")),
+        ({"label": "kind", "positive": "Large"}, ("model.positive", "Large", "did you mean 'large'?")),
+        ({"label": "kind", "positive": "large"}, None),
+        ({"label": "n % 2"}, None),
+    ],
+)
+def test_a_label_has_values_of_which_its_task_makes_classes(
+    spark: SparkSession, model: dict[str, str], told: tuple[str, str, str] | None
+) -> None:
+    rows = spark.createDataFrame([(1, "large"), (2, "small"), (3, None)], "n int, kind string")
+    found = labels.unfit(rows, Model.model_validate({"task": "binary", "spine": "silver.x", **model}))
+    assert (found and (found.where, found.found, found.hint)) == told
 
 
 def test_a_missing_column_is_told_once_with_those_that_there_are(use_case: MakeUseCase) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import SPARK
 from pyspark.sql import SparkSession
@@ -45,6 +47,7 @@ def test_what_values_are_is_counted(spark: SparkSession) -> None:
     }  # fmt: skip
     assert seen["number"].missing == {"-": 1}
     assert seen["word"].missing == {"?": 1, "NA": 1}
+    assert [(seen[name].word, seen[name].words) for name in ("number", "word")] == [("", 0), ("south", 1)]
     assert (seen["day"].passed["date"], seen["at"].passed["d/M/yyyy H:mm"]) == (2, 3)
     understood, missing = columns.understood(found, list(seen.values()))
     assert missing == ["-", "?", "NA"]
@@ -83,6 +86,9 @@ def test_regular_times_that_come_once_each_have_a_step(spark: SparkSession) -> N
     assert step(list(range(100, 200, 24)) * 1 + list(range(220, 600, 24))) == 86_400
     assert step([*range(50), 49]) is None
     assert step([hour * hour for hour in range(50)]) is None
+    both = [(name, start + timedelta(hours=at)) for name in ("a", "b") for at in range(20) if (name, at) != ("b", 7)]
+    assert identity.step(spark.createDataFrame(both, "name string, at timestamp"), "at", ["name"]) == 3600
+    assert identity.step(spark.createDataFrame(both, "name string, at timestamp"), "at") is None
 
 
 def _orders(folder: Path) -> Path:
@@ -117,7 +123,7 @@ def test_a_file_becomes_a_use_case_without_a_problem(
         "order_id": "string",
         "prenom": "`Prénom`",
         "the_day": "cast(try_to_timestamp(`the day`, 'd.M.yyyy') as date)",
-        "amount": "try_cast(replace(regexp_replace(`amount`, '[$€£%. ]', ''), ',', '.') as double)",
+        "amount": "try_cast(replace(replace(`amount`, '.', ''), ',', '.') as double)",
         "grade": "int",
         "churned": "string",
     }
@@ -133,6 +139,21 @@ def _drafted(spark: SparkSession, path: Path, label: str | None = None) -> Draft
     files = look(str(path))
     settings = provisional(Path("conf/shop"), files, Environment(root="/nowhere", master="local", spark=SPARK))
     return draft(spark, settings, files, label, NOW)
+
+
+def test_series_in_files_of_their_own_become_a_forecast_of_each(spark: SparkSession, tmp_path: Path) -> None:
+    hours = [datetime(2024, 1, 1) + timedelta(hours=hour) for hour in range(40)]
+    table = pa.table({"at": pa.array(hours, pa.timestamp("ns")), "kwh": [hour % 24 + 0.5 for hour in range(40)]})
+    for name in ("harbour", "airport"):
+        pq.write_table(table, tmp_path / f"{name}_2024-01-01.parquet")
+
+    made = _drafted(spark, tmp_path, "kwh")
+
+    assert (made.key, made.entity, made.step) == (("series", "at"), ("series",), 3600)
+    assert (made.outcome.task, made.identity.rows) == ("forecast", 80)
+    assert {column.name: column.text for column in made.columns if column.name != "series"} == {
+        "at": "timestamp_micros(`at` div 1000)", "kwh": "double",
+    }  # fmt: skip
 
 
 def test_a_label_that_identifies_rows_is_refused(spark: SparkSession, tmp_path: Path) -> None:

@@ -182,6 +182,8 @@ def test_parquet_files_whose_types_differ(use_case: MakeUseCase) -> None:
         "a": ([(1, 0.5)], "id bigint, value double"),
         "b": ([(2, 1.5), (3, None)], "id bigint, value double"),
         "c": ([("4", "2.5", "x"), ("5", "much", "y")], "id string, value string, more string"),
+        # pandas writes whole numbers so, as soon as one of them is missing.
+        "d": ([(6.0, 6.5), (7.5, 8.5)], "id double, value double"),
     }
     for name, (values, schema) in made.items():
         case.spark.createDataFrame(values, schema).coalesce(1).write.parquet(f"{folder}/{name}")
@@ -196,6 +198,8 @@ def test_parquet_files_whose_types_differ(use_case: MakeUseCase) -> None:
         (3, None, None, None),
         (4, 2.5, "x", None),
         (5, None, "y", '{"id":"5","value":"much","more":"y"}'),
+        (6, 6.5, None, None),
+        (None, 8.5, None, '{"id":7.5,"value":8.5}'),
     ]
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from lakeloop import bronze, places
 from lakeloop.config import load
+from lakeloop.config.models import Source
 from lakeloop.errors import DataError, MachineError
 
 from .conftest import Folder
 
+SOURCE = Source(path="orders/*.csv")
 LANDED = "/lake/landing/orders/*.csv"
 FILE = "file:/lake/landing/orders/b.csv"
 
@@ -25,26 +27,26 @@ FILE = "file:/lake/landing/orders/b.csv"
     ],
 )
 def test_a_file_that_went_away_is_named(text: str) -> None:
-    found = bronze._reading_error("orders", LANDED, RuntimeError(text))
+    found = bronze._reading_error("orders", SOURCE, LANDED, RuntimeError(text))
     assert type(found) is DataError
     assert "sources.orders: the file /lake/landing/orders/b.csv was removed while it was read." in str(found)
 
 
 def test_a_place_without_files_is_not_taken_for_a_file() -> None:
     text = f"[PATH_NOT_FOUND] Path does not exist: file:{LANDED}. SQLSTATE: 42K03"
-    assert f"there is nothing at {LANDED}" in str(bronze._reading_error("orders", LANDED, RuntimeError(text)))
+    assert f"there is nothing at {LANDED}" in str(bronze._reading_error("orders", SOURCE, LANDED, RuntimeError(text)))
 
 
 def test_a_full_disk_is_a_fault_of_the_machine() -> None:
     text = "StreamingQueryException: Job aborted\nCaused by: java.io.IOException: No space left on device"
-    found = bronze._reading_error("orders", LANDED, RuntimeError(text))
+    found = bronze._reading_error("orders", SOURCE, LANDED, RuntimeError(text))
     assert type(found) is MachineError
     assert "bronze.orders: the disk is full" in str(found)
 
 
 def test_of_two_runs_one_is_told_to_run_again() -> None:
     text = "[DELTA_CONCURRENT_TRANSACTION] ConcurrentTransactionException: This error occurs when"
-    found = bronze._reading_error("orders", LANDED, RuntimeError(text))
+    found = bronze._reading_error("orders", SOURCE, LANDED, RuntimeError(text))
     assert "bronze.orders: another run took the same files at the same time." in str(found)
 
 

@@ -51,5 +51,10 @@ def test_other_failures(text: str) -> None:
     assert content_failure(Exception(text)) is None
 
 
+def test_nanoseconds_are_told_with_the_setting_that_reads_them() -> None:
+    text = "[PARQUET_TYPE_ILLEGAL] Illegal Parquet type: INT64 (TIMESTAMP(NANOS,false)). SQLSTATE: 42846"
+    assert "spark.sql.legacy.parquet.nanosAsLong: true" in (content_failure(Exception(text)) or "")
+
+
 def test_our_own_words() -> None:
     assert content_failure(DataError("two JSON fields have the same name")) == "two JSON fields have the same name"

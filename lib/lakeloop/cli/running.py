@@ -109,7 +109,7 @@ def _further(settings: Settings, folder: Path, env: str) -> list[tuple[str, str]
     given = as_typed(folder, env)
     found = [("tables, versions and models", f"lakeloop status {given}")]
     if settings.resolve(settings.environment.tracking_uri).startswith("sqlite"):
-        found.append(("experiments in the MLflow UI", f"lakeloop ui {given}   (make ui)"))
+        found.append(("experiments in the MLflow UI", f"lakeloop ui {given}"))
     return found
 
 

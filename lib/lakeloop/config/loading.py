@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,6 +21,7 @@ from lakeloop.config.models import Pipeline
 from lakeloop.errors import ConfigurationError, Problem
 
 PIPELINE_FILE = "pipeline.yml"
+FIRST = "env/local.yml"
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,11 @@ def _other_use_cases(folder: Path) -> str:
 
 
 def _other_environments(env_file: Path) -> str:
+    """Which environment may be meant; where there is none, what the first one says."""
     names = sorted(path.stem for path in env_file.parent.glob("*.yml"))
-    near = nearest(env_file.stem, names)
-    return near or (f"there are {', '.join(names)}" if names else "")
+    if not names:
+        return f"a laptop's is two lines, root: lakehouse and master: local[*]; lakeloop init writes {FIRST} too"
+    return nearest(env_file.stem, names) or f"there are {', '.join(names)}"
 
 
 def _read(
@@ -159,7 +163,8 @@ def _read(
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         found = getattr(error, "problem", None) or str(error)
-        hint = _yaml_hint(f"{getattr(error, 'context', None)} {found}")
+        line = text.splitlines()[mark.line][: mark.column] if mark and mark.line < len(text.splitlines()) else ""
+        hint = _yaml_hint(f"{getattr(error, 'context', None)} {found}", line)
         problems.append(Problem(str(file), where, found, "valid YAML", hint))
         return None
     except ValueError as error:
@@ -174,19 +179,28 @@ def _read(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems.extend(_problem(str(file), item, model, data) for item in error.errors())
+        problems.extend(_innermost([_problem(str(file), item, model, data) for item in error.errors()]))
         return None
 
 
-def _yaml_hint(said: str) -> str:
-    """How the mistakes in YAML that are made most often are mended."""
+def _innermost(problems: list[Problem]) -> list[Problem]:
+    """Without those of a value inside of which something is wrong: it is told of each thing that the value might be."""
+    return [one for one in problems if not any(other.where.startswith(f"{one.where}.") for other in problems)]
+
+
+def _yaml_hint(said: str, before: str) -> str:
+    """How the mistakes in YAML that are made most often are mended; ``before`` is what stands before the place on its
+    line."""
     if r"'\t'" in said:
         return "indent with spaces, not with tabs"
+    columns = "keys that belong together begin in the same column"
+    if "mapping values are not allowed" in said and re.fullmatch(r"\s*(- )?[\w-]+", before):
+        return f"{columns}: this one, or the one above it, does not"
     signs = ("cannot start any token", "mapping values are not allowed", "an alias", "an anchor", "a block scalar")
     if any(sign in said for sign in signs):
         return """put a text that begins with a sign, or that has ': ' in it, in quotes: "`Unit Price` > 0\""""
     if "expected <block end>" in said:
-        return "keys that belong together begin in the same column; a text that goes on after a quote is quoted whole"
+        return f"{columns}; a text that goes on after a quote is quoted whole"
     return ""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from lakeloop.config import intervals, sql
+from lakeloop.config import intervals, options, sql
 from lakeloop.config.models import BARE_TYPE, END, HISTORY, LAST_SEEN, METRICS, PYTHON, START, Pipeline, Split
 from lakeloop.errors import Problem
 
@@ -96,8 +96,9 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
         try:
             sqlglot.parse_one(text, read="spark")
         except SqlglotError as error:
-            detail = str(error).splitlines()[0]
-            problems.append(Problem(file, where, text, f"a Spark SQL expression ({detail})"))
+            word = sql.first_word_unread(error)
+            hint = f"""a column called {word} goes in backticks, and those in quotes: "`{word}`\"""" if word else ""
+            problems.append(Problem(file, where, text, f"a Spark SQL expression ({sql.unread(error)})", hint))
 
     for name, query in queries.items():
         try:
@@ -149,12 +150,22 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
         known(table, "maintenance.z_order", ordered)
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
+    problems.extend(_options(pipeline, file))
     problems.extend(_histories(pipeline, file))
     problems.extend(_task(pipeline, file))
     problems.extend(_metrics(pipeline, file))
     problems.extend(_held(pipeline, file))
     if pipeline.model.spine in tables and spine_time(pipeline) is None:
         problems.extend(_timeless(pipeline, file))
+
+
+def _options(pipeline: Pipeline, file: str) -> Iterator[Problem]:
+    """Options of files that Spark does not know, where it can be told what is meant."""
+    for name, source in pipeline.sources.items():
+        for option in source.options:
+            if hint := options.hint(option):
+                where = f"sources.{name}.options.{option}"
+                yield Problem(file, where, "an option that Spark does not have", "one of its options", hint)
 
 
 def _histories(pipeline: Pipeline, file: str) -> Iterator[Problem]:
@@ -202,9 +213,29 @@ def _metrics(pipeline: Pipeline, file: str) -> Iterator[Problem]:
     asked = {"model.metric": model.metric, **{f"gate.minimum.{name}": name for name in pipeline.gate.minimum}}
     for where, name in asked.items():
         if name not in allowed:
-            close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.4)
-            hint = f"did you mean '{close[0]}'?" if close else ""
-            yield Problem(file, where, name, f"a metric of task {model.task}: {', '.join(allowed)}", hint)
+            expected = f"a metric of task {model.task}: {', '.join(allowed)}"
+            yield Problem(file, where, name, expected, _meant(name, allowed))
+
+
+def _meant(name: str, allowed: Sequence[str]) -> str:
+    """Which metric may be meant: one that the name is short for (rmse, auc, f1), else the nearest of them. That of
+    another task is none of them."""
+    others = [task for task, metrics in METRICS.items() if name in metrics and task != "forecast"]
+    if others:
+        return f"it is a metric of task {' and '.join(others)}"
+    short = name.lower().replace("_", "")
+    close = [metric for metric in allowed if _stands_for(short, metric.split("_"))]
+    close = close or difflib.get_close_matches(name.lower(), allowed, n=1)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def _stands_for(short: str, words: Sequence[str]) -> bool:
+    """Whether ``short`` is made of the beginnings of the words; "score" and a curve's first word may be left out."""
+    if not words:
+        return not short
+    begins = (short[len(part) :] for end in range(1, len(words[0]) + 1) if short.startswith(part := words[0][:end]))
+    left_out = words[0] in ("score", "roc") and _stands_for(short, words[1:])
+    return left_out or any(_stands_for(rest, words[1:]) for rest in begins)
 
 
 def _held(pipeline: Pipeline, file: str) -> Iterator[Problem]:

@@ -44,16 +44,34 @@ def references(query: str) -> list[Reference]:
     try:
         tree = sqlglot.parse_one(query, read="spark")
     except SqlglotError as error:
-        details = getattr(error, "errors", None)
-        detail = details[0] if details else {}
-        place = f"line {detail.get('line')}, column {detail.get('col')}: " if detail else ""
-        raise ValueError(f"{place}{detail.get('description', 'the SQL cannot be read')}") from error
+        raise ValueError(unread(error)) from error
     found = []
     for table in tree.find_all(exp.Table):
         layer = table.args.get("db")
         if layer is not None and layer.name in LAYERS and not table.args.get("catalog"):
             found.append(Reference(layer.name, table.name, layer.meta["start"], table.this.meta["end"] + 1))
     return sorted(found, key=lambda reference: reference.start)
+
+
+def unread(error: SqlglotError) -> str:
+    """Where a piece of SQL cannot be read, and why, in our words: the parser speaks of its own classes."""
+    details = getattr(error, "errors", None)
+    if not details:
+        return "a quote or a comment is not closed"
+    said, text = details[0]["description"], details[0]["highlight"]
+    why = "is not expected here"
+    if said.startswith("Required keyword"):
+        why = "lacks something beside it"
+    elif said.startswith("Expecting "):
+        why = f"is not followed by {said.removeprefix('Expecting ')}"
+    return f"line {details[0]['line']}, column {details[0]['col'] - len(text) + 1}: '{text}' {why}"
+
+
+def first_word_unread(error: SqlglotError) -> str:
+    """The word that an expression begins with, where it is for SQL's grammar and cannot stand there."""
+    details = getattr(error, "errors", None) or [{}]
+    word = str(details[0].get("highlight", ""))
+    return word if word.isidentifier() and not str(details[0].get("start_context", "")).strip() else ""
 
 
 def template(query: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -14,6 +15,9 @@ from pyspark.sql import types as T
 from lakeloop.onboarding.names import quoted, silver_names
 from lakeloop.rawfiles import RAW_NAME
 
+# One word that comes again and again among different numbers stands for none: a survey's "not told". Whole numbers must
+# be many, for few of them may be classes.
+FEWEST_VALUES, FEWEST_WHOLE, MOST_OF_A_WORD = 5, 20, 0.2
 MOST_ROWS, MOST_CELLS, EXAMPLES = 100_000, 5_000_000, 1000
 # Texts that tools write for a missing value. The first two are believed in a column of words too.
 SURE = ("?", "NA")
@@ -28,6 +32,8 @@ _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 WRITTEN = {
     "thousands": (r"^[$€£]?\s?[+-]?\d{1,3}(,\d{3})*(\.\d+)?\s?[%$€£]?$|^[$€£]?\s?[+-]?\d+(\.\d+)?\s?[%$€£]?$",
                   "try_cast(regexp_replace({0}, '[$€£%, ]', '') as double)"),
+    "decimal comma": (r"^[+-]?\d{1,3}(\.\d{3})*(,\d+)?$|^[+-]?\d+(,\d+)?$",
+                      "try_cast(replace(replace({0}, '.', ''), ',', '.') as double)"),
     "comma": (r"^[$€£]?\s?[+-]?\d{1,3}(\.\d{3})*(,\d+)?\s?[%$€£]?$|^[$€£]?\s?[+-]?\d+(,\d+)?\s?[%$€£]?$",
               "try_cast(replace(regexp_replace({0}, '[$€£%. ]', ''), ',', '.') as double)"),
 }  # fmt: skip
@@ -63,13 +69,15 @@ _ISO_TIME = r"^\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{
 @dataclass(frozen=True)
 class Leaf:
     """A raw column, or a field inside one: its name in the files, what SQL calls it in bronze, its silver name and
-    Spark type; ``files`` is what SQL may call it by its name in the files, where that is another."""
+    Spark type; ``files`` is what SQL may call it by its name in the files, where that is another; ``nanos`` says that
+    it is a time, in nanoseconds since 1970."""
 
     raw: str
     sql: str
     name: str
     kind: T.DataType
     files: str = ""
+    nanos: bool = False
 
     @property
     def written(self) -> str:
@@ -86,7 +94,8 @@ class Leaf:
 class Seen:
     """What was counted of a column's values in the sample: ``rows`` in all, ``present`` neither null nor blank,
     ``blank``, ``distinct`` among the present, how many satisfy each test of `tests`, how often each text of MISSING
-    comes, the commonest value that is no plain number, and the mean length."""
+    comes, the commonest value that is no plain number, the mean length, and the commonest ``word``, a value that
+    satisfies no test, with its number ``words``."""
 
     rows: int
     present: int
@@ -96,6 +105,8 @@ class Seen:
     missing: Mapping[str, int] = field(default_factory=dict)
     odd: str = ""
     length: float = 0.0
+    word: str = ""
+    words: int = 0
 
 
 @dataclass(frozen=True)
@@ -209,6 +220,12 @@ def tests(patterns: Sequence[str]) -> dict[str, SparkColumn]:
     return found
 
 
+def any_of(asked: Mapping[str, SparkColumn]) -> SparkColumn:
+    """Whether a value satisfies a test that speaks of a type; null is no."""
+    kinds = [F.coalesce(test, F.lit(False)) for name, test in asked.items() if name not in ("spaces", "code")]
+    return reduce(lambda one, other: one | other, kinds)
+
+
 def sample(rows: DataFrame, width: int) -> DataFrame:
     """At most as many rows as can be looked at, however wide they are."""
     return rows.limit(max(1000, min(MOST_ROWS, MOST_CELLS // max(width, 1))))
@@ -244,6 +261,7 @@ def seen(rows: DataFrame, found: Sequence[Leaf]) -> list[Seen]:
         F.sum(F.when(given, F.length("text") * F.col("n"))).alias("length"),
         F.collect_list(F.when(F.col("text").isin(*MISSING), F.struct("text", "n"))).alias("missing"),
         F.max_by("text", F.when(given & ~asked["number"] & ~F.col("text").isin(*MISSING), F.col("n"))).alias("odd"),
+        F.max(F.when(given & ~any_of(asked) & ~F.col("text").isin(*MISSING), F.struct("n", "text"))).alias("word"),
         *[_sum(given & test, f"test_{at}") for at, test in enumerate(asked.values())],
     )
     by_leaf = {row["at"]: row for row in counted.collect()}
@@ -258,7 +276,7 @@ def seen(rows: DataFrame, found: Sequence[Leaf]) -> list[Seen]:
         length = (row["length"] or 0) / max(row["present"] or 0, 1)
         result.append(
             Seen(row["rows"], row["present"] or 0, row["blank"] or 0, row["distinct"] or 0, passed, missing,
-                 row["odd"] or "", length)
+                 row["odd"] or "", length, *((row["word"]["text"], row["word"]["n"]) if row["word"] else ()))
         )  # fmt: skip
     return result
 
@@ -292,6 +310,8 @@ def understood(found: Sequence[Leaf], counts: Sequence[Seen]) -> tuple[list[Colu
 
 
 def _column(leaf: Leaf, its: Seen) -> Column:
+    if leaf.nanos and isinstance(leaf.kind, T.LongType):
+        return Column(leaf, "timestamp", f"timestamp_micros({leaf.written} div 1000)", its)
     if not isinstance(leaf.kind, T.StringType):
         type_ = leaf.kind.simpleString().replace("timestamp_ntz", "timestamp").replace("void", "string")
         return Column(leaf, type_, _text(leaf, type_), its, (), () if its.present else ("no value at all",))
@@ -301,6 +321,14 @@ def _column(leaf: Leaf, its: Seen) -> Column:
     known = its.present - sum(its.missing.values())
     notes: list[str] = []
     type_, text, of = _kind(leaf, its, known, notes)
+    odd = its.odd
+    if type_ == "string" and 1 < its.words <= MOST_OF_A_WORD * known:
+        more: list[str] = []
+        without, its_text, fit = _kind(leaf, its, known - its.words, more)
+        fewest = FEWEST_VALUES if without == "double" else FEWEST_WHOLE
+        if without not in ("string", "boolean") and its.distinct - 1 >= fewest:
+            its_text = f"try_cast({leaf.written} as {without})" if its_text == without else its_text
+            type_, text, of, odd, notes = without, its_text, fit, its.word, more
     missing = candidates if type_ != "string" else tuple(text for text in candidates if text in SURE)
     if type_ == "string" and not known:
         missing = candidates
@@ -309,7 +337,7 @@ def _column(leaf: Leaf, its: Seen) -> Column:
         note.append(f"{its.blank:,} of {its.rows:,} values are blank: they become null")
     if type_ != "string" and of < known:
         becomes = "their rows go to quarantine" if text == type_ else "they become null"
-        note.append(f"{known - of:,} of {its.rows:,} values are not ('{its.odd}'): {becomes}")
+        note.append(f"{known - of:,} of {its.rows:,} values are not ('{odd}'): {becomes}")
     return Column(leaf, type_, text, its, missing, (*note, *notes), known - of if type_ != "string" else 0)
 
 
@@ -335,7 +363,9 @@ def _kind(leaf: Leaf, its: Seen, known: int, notes: list[str]) -> tuple[str, str
     if written:
         # 1,234 fits both ways of writing; thousands are believed where every comma parts three digits.
         name = written[0]
-        notes.append("written with signs such as $, % or separators" + (", 1,234 as 1234" if len(written) > 1 else ""))
+        if name != "decimal comma":
+            both = name == "thousands" and len(written) > 1
+            notes.append("written with signs such as $, % or separators" + (", 1,234 as 1234" if both else ""))
         return "double", WRITTEN[name][1].format(leaf.written), passed[name]
     return "string", _text(leaf, "string"), known
 

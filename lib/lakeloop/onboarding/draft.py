@@ -26,7 +26,8 @@ ROW_KEY = ("_row_hash", "_row_number")
 @dataclass(frozen=True)
 class Draft:
     """Everything that a first configuration says; ``exclude`` has the reason beside each column, ``notes`` what is
-    said of the whole, ``step`` how many seconds regular times are apart."""
+    said of the whole, ``step`` how many seconds regular times are apart, ``entity`` the columns of the key that tell
+    several series of such times apart, ``group`` an id that comes in several rows."""
 
     name: str
     source: str
@@ -41,6 +42,8 @@ class Draft:
     exclude: Sequence[tuple[str, str]]
     notes: Sequence[str] = ()
     step: int | None = None
+    entity: tuple[str, ...] = ()
+    group: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -70,7 +73,14 @@ class Draft:
             found.append(("model.label", f"a guess: say --label COLUMN if it is not {self.outcome.column.leaf.raw}"))
         found += [("model.label", note) for note in self.outcome.notes]
         found += [("model.exclude", reason) for reason in self.excluded()]
+        found += [("model.split", note) for note in self.together()]
         return found
+
+    def together(self) -> list[str]:
+        """What is to be thought of where rows are held out by random."""
+        if self.group is None or self.span:
+            return []
+        return [f"rows of one {self.group} come on both sides; by: group with group: {self.group} keeps them together"]
 
     def excluded(self) -> list[str]:
         """Why columns are left out, a text a reason."""
@@ -130,6 +140,7 @@ def _past(draft: Draft) -> list[str]:
     return [
         "features:",
         "  past:",
+        *([f"    entity: {listed(draft.entity)}"] if draft.entity else []),
         f"    from: {draft.spine}",
         f"    time: {draft.span.column if draft.span else ''}",
         f"    resolution: {step}",
@@ -149,7 +160,10 @@ def _model(draft: Draft) -> list[str]:
     ]
     if draft.outcome.task == "forecast":
         _, season, _ = _ahead(draft)
+        lines += [f"  entity: {listed(draft.entity)}"] if draft.entity else []
         lines += [f"  horizon: {season}", f"  season: {season}"]
+    elif draft.entity:
+        lines.append(f"  include: {listed(draft.entity)}")
     if draft.outcome.positive is not None:
         lines.append(f"  positive: {scalar(draft.outcome.positive)}")
     if draft.exclude:
@@ -159,7 +173,7 @@ def _model(draft: Draft) -> list[str]:
         if draft.span.window != Monitoring().window:
             lines.append(f"monitoring: {{window: {draft.span.window}}}")
     else:
-        lines.append("  split: {by: random, validation: 0.2, test: 0.2}")
+        lines.append(commented("  split: {by: random, validation: 0.2, test: 0.2}", draft.together()))
     return lines
 
 

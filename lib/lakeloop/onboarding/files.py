@@ -14,15 +14,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lakeloop.errors import DataError
 
 HEAD = 1 << 20
 MOST_LINES = 500
+MOST_SERIES = 1000
 DELIMITERS = (",", ";", "\t", "|")
 NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
 _YEAR = re.compile(r"^(18|19|20)\d{2}$")
+# A date in a file's name, and names that count the parts of one table.
+_DATED = r"(?:19|20)[0-9]{2}[-_.T0-9]*"
+_COUNTED = re.compile(r"(?i)((part|chunk|split|export|data|file|page|batch)[-_ ]?)?([0-9]+|[0-9a-f-]{32,}.*)|part-.*")
 # What a file begins with that is no table of ours, and what it then is.
 _FOREIGN = {
     b"PK\x03\x04": "an archive or an Excel workbook",
@@ -39,7 +44,9 @@ class Files:
     """Raw files of one kind.
 
     ``path`` is absolute, as `sources.<name>.path` takes it; ``options`` are Spark's own; ``notes`` say what was not
-    sure; ``size`` is the number of files.
+    sure; ``size`` is the number of files. ``series`` is what finds in a file's path the words by which the files' names
+    differ, and ``words`` are those; none where they differ by a date or a number alone. ``nanos`` are the Parquet
+    columns with times that Spark reads as whole numbers, nanoseconds since 1970.
     """
 
     path: str
@@ -48,6 +55,9 @@ class Files:
     options: dict[str, str | bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     size: int = 1
+    series: str = ""
+    words: tuple[str, ...] = ()
+    nanos: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,23 +85,28 @@ def look(given: str) -> Files:
             if head.startswith(magic):
                 raise DataError(f"{file} is {what}: bring the table into CSV, JSON or Parquet.")
     if any(head.startswith(b"PAR1") for _, head in heads):
-        return Files(path, stem, "parquet", size=len(files))
+        there = next(file for file, head in heads if head.startswith(b"PAR1"))
+        return Files(path, stem, "parquet", size=len(files), nanos=_nanos(there), **_series(files))
     notes: list[str] = []
     encoding = _encoding_of([head for _, head in heads])
     texts = [(file, _decoded(head, encoding)) for file, head in heads]
     options: dict[str, str | bool] = {}
     if encoding != "UTF-8":
         options["encoding"] = encoding
+    if encoding not in ("UTF-8", "UTF-16"):
+        # UTF-16 alone is what a mark at the text's beginning says.
         notes.append(f"the text is not UTF-8; read as {encoding}: look at a text with accents")
     one = texts[0][1]
     if one.lstrip()[:1] in ("{", "["):
         if encoding.startswith("UTF-16") or not _is_json_lines(one):
             options["multiLine"] = True
-        return Files(path, stem, "json", options, notes, len(files))
+        return Files(path, stem, "json", options, notes, len(files), **_series(files))
     dialects = [(file, dialect(text)) for file, text in texts]
     kind = dialects[0][1]
     _all_alike(dialects)
-    return Files(path, stem, "csv", {**options, **_csv_options(kind, encoding)}, notes, len(files))
+    if not kind.header:
+        notes.append("the first row is no header: columns are called by their place; give them names of their own")
+    return Files(path, stem, "csv", {**options, **_csv_options(kind, encoding)}, notes, len(files), **_series(files))
 
 
 def _csv_options(kind: Dialect, encoding: str) -> dict[str, str | bool]:
@@ -149,6 +164,41 @@ def _found(given: str) -> tuple[str, str, list[Path]]:
         files = [file for file in files if file.name.endswith(suffix)]
         return str(path / f"{pattern}{suffix}"), path.name, files
     raise DataError(f"{given}: the folder holds no file.")
+
+
+def _series(files: Sequence[Path]) -> dict[str, Any]:
+    """What `Files` says of the words by which the files' names, or their folders', differ."""
+    suffix = re.escape(_suffix(files[0])).replace("\\.", "[.]")
+    looks = (
+        rf"([^/]+)[-_. ]{_DATED}{suffix}$",
+        rf"/{_DATED}[-_. ]([^/]+){suffix}$",
+        rf"([^/=]+)/[^/]*{_DATED}[^/]*$",
+        rf"([^/]+){suffix}$",
+    )
+    for look in looks:
+        found = [re.search(look, file.as_posix()) for file in files]
+        words = sorted({match.group(1) for match in found if match})
+        counted = any(_COUNTED.fullmatch(word) or re.search(_DATED, word) for word in words)
+        if all(found) and 1 < len(words) <= MOST_SERIES and not counted:
+            return {"series": look, "words": tuple(words)}
+    return {}
+
+
+def _nanos(file: Path) -> tuple[str, ...]:
+    """The Parquet file's columns with times in nanoseconds, a field inside another with a dot."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def visit(names: str, kind: pa.DataType) -> list[str]:
+        if pa.types.is_struct(kind):
+            return [name for inner in kind for name in visit(f"{names}.{inner.name}", inner.type)]
+        return [names] if pa.types.is_timestamp(kind) and kind.unit == "ns" else []
+
+    try:
+        schema = pq.read_schema(file)
+    except (OSError, pa.ArrowException):
+        return ()
+    return tuple(name for column in schema for name in visit(column.name, column.type))
 
 
 def _suffix(file: Path) -> str:

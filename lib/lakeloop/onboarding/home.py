@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeloop.config.loading import PIPELINE_FILE
+from lakeloop.config.loading import FIRST, PIPELINE_FILE
 from lakeloop.config.schema import SCHEMA_FILE, SCHEMA_LINE, schema_text
 from lakeloop.errors import LakeloopError
 from lakeloop.onboarding.names import snake
@@ -48,7 +48,7 @@ class Home:
 
     def environment(self) -> Path | None:
         """Writes env/local.yml where there is none; returns its path where it was written."""
-        file = self.conf / "env" / "local.yml"
+        file = self.conf / FIRST
         if file.exists():
             return None
         _write(file, LOCAL)

@@ -16,6 +16,8 @@ from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.names import quoted, snake
 
 MOST_SINGLE, MOST_PAIRS = 5, 6
+# Of fewer ids than this all are known to a model: they are no customers whom it has yet to meet.
+MANY_IDS = 50
 # A time with fewer different values than this is no axis to split along.
 FEWEST_TIMES = 10
 # Lengths that regular times may be apart, in seconds, the longest first, and the share of the times that must be there.
@@ -55,9 +57,13 @@ def looks_like_id(column: Column) -> bool:
     return bool(_ID.search(snake(column.name)))
 
 
-def candidates(columns: Sequence[Column], label: str | None, time: str | None) -> list[tuple[str, ...]]:
+def candidates(
+    columns: Sequence[Column], label: str | None, time: str | None, outcome: str | None = None
+) -> list[tuple[str, ...]]:
     """Columns that may identify a row, the likeliest first: names of ids; then words that are never repeated, and such
-    whole numbers where they stand first, for others may be different by chance; then an id and the time, and two ids.
+    whole numbers where they stand first, for others may be different by chance; then an id, or what has rows at nearly
+    all times, and the time, and two ids. The ``label`` is none of them; an ``outcome`` that is different in each row is
+    one, so that this can be told.
     """
     whole = [
         column
@@ -65,6 +71,8 @@ def candidates(columns: Sequence[Column], label: str | None, time: str | None) -
         if column.name != label and column.known == column.seen.rows > 0 and column.type in ("int", "bigint", "string")
     ]
     named = [column for column in whole if looks_like_id(column)]
+    others = [column for column in whole if column not in named and column.name != outcome]
+    panel = [column for column in others if time and is_entity(column, columns, time)]
     single = [column for column in named if column.distinct >= 0.9 * column.seen.rows]
     plain = [
         column
@@ -74,9 +82,28 @@ def candidates(columns: Sequence[Column], label: str | None, time: str | None) -
         and (column is columns[0] or (column.type == "string" and not column.seen.passed.get("spaces")))
     ]
     alone: list[tuple[str, ...]] = [(column.name,) for column in [*single, *plain]]
-    pairs: list[tuple[str, ...]] = [(column.name, time) for column in named if time]
+    pairs: list[tuple[str, ...]] = [(column.name, time) for column in [*named, *panel] if time]
     pairs += [(one.name, other.name) for one, other in combinations(named, 2)]
     return alone[:MOST_SINGLE] + pairs[:MOST_PAIRS]
+
+
+def is_entity(column: Column, columns: Sequence[Column], time: str) -> bool:
+    """Whether nearly each of the column's values has a row at nearly each time, as stores or sensors have."""
+    times = next((other.distinct for other in columns if other.name == time), 0)
+    return column.distinct > 1 < times and column.distinct * times <= column.seen.rows / MOST_OF_A_GRID
+
+
+def repeated(columns: Sequence[Column], apart: set[str]) -> str | None:
+    """The id, not ``apart``, of which there are many and each comes in several rows, as customers do."""
+    ids = [
+        column
+        for column in columns
+        if column.name not in apart
+        and looks_like_id(column)
+        and MANY_IDS <= column.distinct <= column.known / 2
+        and (column.is_whole or column.type == "string")
+    ]
+    return max(ids, key=lambda column: column.distinct).name if ids else None
 
 
 def identify(rows: DataFrame, tried: Sequence[tuple[str, ...]]) -> Identity:
@@ -111,21 +138,26 @@ def time_column(columns: Sequence[Column], label: str | None) -> Column | None:
     )
 
 
-def step(rows: DataFrame, column: str) -> int | None:
-    """How many seconds the times of ``rows`` are apart, where each comes once and nearly all of a regular grid are
-    there; else None. One action."""
+def step(rows: DataFrame, column: str, entity: Sequence[str] = ()) -> int | None:
+    """How many seconds the times of ``rows``, or of each entity's, are apart, where each comes once and nearly all of a
+    regular grid are there; else None. One action."""
     at = F.col(quoted(column)).cast("timestamp").cast("double")
     ends = [F.min(at).alias("oldest"), F.max(at).alias("newest"), F.count(F.lit(1)).alias("rows")]
     off = [
         (F.max(F.pmod(at, F.lit(float(length)))) - F.min(F.pmod(at, F.lit(float(length))))).alias(f"off_{length}")
         for length in STEPS
     ]
-    found = rows.agg(*ends, F.count_distinct(at).alias("distinct"), *off).collect()[0]
-    if found["distinct"] != found["rows"] or found["rows"] < FEWEST_TIMES:
+    series = rows.groupBy(*[F.col(quoted(name)) for name in entity])
+    each = series.agg(*ends, F.count_distinct(at).alias("distinct"), *off)
+    sums = [F.sum(name).alias(name) for name in ("rows", "distinct")]
+    spans = F.sum(F.col("newest") - F.col("oldest")).alias("spans")
+    most = [F.max(f"off_{length}").alias(f"off_{length}") for length in STEPS]
+    found = each.agg(*sums, spans, F.count(F.lit(1)).alias("series"), *most).collect()[0]
+    if found["distinct"] != found["rows"] or found["rows"] < FEWEST_TIMES * found["series"]:
         return None
     for length in STEPS:
         if found[f"off_{length}"] == 0:
-            grid = (found["newest"] - found["oldest"]) / length + 1
+            grid = found["spans"] / length + found["series"]
             return length if found["rows"] >= MOST_OF_A_GRID * grid else None
     return None
 

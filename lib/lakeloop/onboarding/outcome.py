@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from lakeloop.onboarding.names import snake
 USUAL = ("label", "target", "class", "y", "outcome", "churn", "churned", "response", "default", "fraud", "is_fraud",
          "survived", "diagnosis", "result", "income", "price", "sale_price", "cnt")  # fmt: skip
 POSITIVE = ("yes", "y", "true", "t", "positive", "pos", "bad", "fraud", "churn", "churned", "malignant")
+_PLACE = re.compile(r"_c\d+")
 MOST_CLASSES, MOST_WHOLE_CLASSES, ROWS_A_CLASS = 100, 10, 20
 
 
@@ -35,7 +37,8 @@ def named(columns: Sequence[Column], wanted: str) -> Column:
     names = [column.leaf.raw for column in columns]
     near = nearest(wanted, names)
     shown = ", ".join(names[:40]) + (f" … ({len(names)} in all)" if len(names) > 40 else "")
-    raise DataError(f"--label {wanted}: no such column{f'; {near}' if near else ''} There are {shown}.")
+    unnamed = " (the files have no header, so these are places)" if all(map(_PLACE.fullmatch, names)) else ""
+    raise DataError(f"--label {wanted}: no such column{f'; {near}' if near else '.'} There are {shown}{unnamed}.")
 
 
 def guessed(columns: Sequence[Column]) -> Column:

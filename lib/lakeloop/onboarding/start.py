@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def draft(spark: SparkSession, settings: Settings, files: Files, label: str | No
         raise DataError(f"{files.path}: Spark cannot read these files: {said}") from error
     notes = []
     leaves, left = raw_columns.leaves(raw.schema, RESERVED)
+    leaves = [replace(leaf, nanos=leaf.raw in files.nanos) for leaf in leaves]
     if left:
         notes.append(f"left out, for they are no single values: {', '.join(left)}")
     if not leaves:
@@ -66,6 +68,8 @@ def draft(spark: SparkSession, settings: Settings, files: Files, label: str | No
     if broken.present:
         notes.append(f"{broken.present:,} of {broken.rows:,} lines do not parse: they go to quarantine")
     columns, missing = raw_columns.understood(leaves, counts)
+    if files.words:
+        columns = [*columns, series(columns, files)]
     rows = typed(raw, spec, columns, missing)
     return _decided(rows, settings.pipeline.pipeline, source, files, columns, missing, label, notes)
 
@@ -92,15 +96,22 @@ def _decided(
     if predicted is not None:
         outcome.refuse(predicted)
     time = identity.time_column(columns, predicted.name if predicted else None)
-    tried = identity.candidates(columns, None, time.name if time else None)
-    found = identity.identify(rows, tried)
+    wanted = predicted.name if predicted else None
+    tried = identity.candidates(columns, None, time.name if time else None, wanted)
+    by_name = columns[-1].name if files.words else None
+    found = identity.identify(rows, [names for names in tried if by_name not in names])
+    if by_name and time and not found.key:
+        found = identity.identify(rows, [*tried, (by_name, time.name)])
+    if by_name and by_name not in found.key:
+        columns = columns[:-1]
     if predicted is None:
         predicted = outcome.guessed([column for column in columns if column.name not in found.key])
     if predicted.name in found.key:
         found = _without(rows, columns, predicted, time, found)
-    step = identity.step(rows, time.name) if time and set(found.key) <= {time.name} else None
+    entity = tuple(name for name in found.key if not time or name != time.name)
+    step = identity.step(rows, time.name, entity) if time and (not entity or time.name in found.key) else None
     if time and step:
-        found = Identity((time.name,), found.rows)
+        found = Identity((*entity, time.name), found.rows)
     split = identity.span(rows, time.name) if time else None
     values = label_values(rows, predicted)
     mended = outcome.mended(predicted, values)
@@ -117,7 +128,7 @@ def _decided(
             notes.append(f"no column is left from which {predicted.name} could be learnt: a model needs one")
     return Draft(
         name, source, files, columns, missing, found, time if split else None, split, made, label is None, hidden,
-        notes, step,
+        notes, step, entity if step and split else (), identity.repeated(columns, {*found.key, predicted.name}),
     )  # fmt: skip
 
 
@@ -131,6 +142,18 @@ def _without(
             f"each of {found.rows:,} rows, so it cannot be predicted."
         )
     return identity.identify(rows, identity.candidates(columns, label.name, time.name if time else None))
+
+
+def series(columns: Sequence[Column], files: Files) -> Column:
+    """The words by which the files' names differ, as a column of the rows."""
+    taken = {column.name.lower() for column in columns}
+    name = next(name for name in ("series", "file_series", "_file_series") if name not in taken)
+    leaf = raw_columns.Leaf(bronze.FILE, quoted(bronze.FILE), name, T.StringType())
+    rows = columns[0].seen.rows
+    shown = ", ".join(files.words[:3]) + (", …" if len(files.words) > 3 else "")
+    text = f"regexp_extract({bronze.FILE}, {raw_columns.sql_text(files.series)}, 1)"
+    seen = raw_columns.Seen(rows, rows, distinct=len(files.words))
+    return Column(leaf, "string", text, seen, notes=(f"from the files' names: {shown}",))
 
 
 def label_values(rows: DataFrame, label: Column) -> dict[str, int]:

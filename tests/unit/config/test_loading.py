@@ -78,8 +78,8 @@ def test_a_wrong_choice_gets_the_choices_and_the_nearest(conf: Folder) -> None:
 
 def test_a_wrong_choice_in_a_list_is_named_by_its_place(conf: Folder) -> None:
     folder = conf.changed(("task: binary", "task: binary\n  algorithms: [xgboost, lightgmb]"))
-    [problem] = [p for p in conf.problems(folder) if p.where == "model.algorithms.1"]
-    assert problem.found == "'lightgmb'"
+    [problem] = conf.problems(folder)
+    assert (problem.where, problem.found) == ("model.algorithms.1", "'lightgmb'")
     assert problem.hint == "did you mean 'lightgbm'?"
 
 
@@ -158,6 +158,13 @@ def test_a_missing_environment_lists_the_others(conf: Folder) -> None:
     [problem] = conf.problems(conf.pipeline(), env="production")
     assert problem.file == str(conf.conf / "env" / "production.yml")
     assert problem.hint == "there are local, staging"
+
+
+def test_the_first_environment_is_told_what_it_says(conf: Folder) -> None:
+    (conf.conf / "env" / "local.yml").unlink()
+    [problem] = conf.problems(conf.pipeline())
+    assert problem.file == str(conf.conf / "env" / "local.yml")
+    assert "master: local[*]" in problem.hint and "lakeloop init" in problem.hint
 
 
 def test_a_misspelt_environment_gets_the_nearest(conf: Folder) -> None:
@@ -316,6 +323,8 @@ def test_a_value_of_the_wrong_shape_is_told_how_it_is_written(
         ("path: orders/*.csv", "path: *.csv", "quotes"),
         ("label: amount > 100", "label: `amount` > 100", "quotes"),
         ("label: amount > 100", "label: amount: 100", "quotes"),
+        ("  task: binary", "    task: binary", "begin in the same column"),
+        ("  spine: gold.sales", " spine: gold.sales", "begin in the same column"),
     ],
 )
 def test_a_slip_in_yaml_is_told_how_it_is_mended(conf: Folder, old: str, new: str, hint: str) -> None:

@@ -75,12 +75,35 @@ def test_a_query_that_is_no_sql_is_refused(conf: Folder, query: str) -> None:
 def test_a_query_with_an_open_quote_is_a_problem_and_no_crash(conf: Folder) -> None:
     folder = conf.changed(("sql: select * from silver.orders", "sql: q.sql"), q="select 'x from silver.orders")
     [problem] = conf.problems(folder)
-    assert problem.where == "gold.sales.sql"
+    assert (problem.where, problem.found) == ("gold.sales.sql", "a quote or a comment is not closed")
+
+
+@pytest.mark.parametrize("label", ["union", "union = 'yes'"])
+def test_a_column_that_is_called_by_a_word_of_sql_is_told_its_backticks(conf: Folder, label: str) -> None:
+    [problem] = conf.problems(conf.changed(("label: amount > 100", f'label: "{label}"')))
+    assert problem.hint == """a column called union goes in backticks, and those in quotes: "`union`\""""
 
 
 def test_a_measure_with_an_open_quote_is_a_problem_and_no_crash(conf: Folder) -> None:
     [problem] = conf.problems(conf.changed(("avg(amount)", '"avg(country = \'x)"')))
     assert problem.where == "features.spending.measures.mean_amount"
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("delimeter: x", "did you mean 'delimiter'?"),
+        ("seperator: x", "Spark calls it sep"),
+        ("na_values: x", "the source's own key missing says which texts stand for a missing value"),
+    ],
+)
+def test_an_option_that_spark_would_pass_over_is_told(conf: Folder, option: str, hint: str) -> None:
+    [problem] = conf.problems(conf.changed(("    columns", f"    options: {{{option}}}\n    columns")))
+    assert (problem.where, problem.hint) == (f"sources.orders.options.{option.split(':')[0]}", hint)
+
+
+def test_options_of_spark_and_of_platforms_are_let_through(conf: Folder) -> None:
+    conf.settings(("    columns", "    options: {SEP: x, multiline: true, rescuedDataColumn: _r}\n    columns"))
 
 
 def test_a_key_must_be_among_the_columns(conf: Folder) -> None:
@@ -179,8 +202,27 @@ def test_metrics_are_those_of_the_task(conf: Folder) -> None:
     assert [(problem.where, problem.hint) for problem in problems] == [
         ("model.metric", "did you mean 'roc_auc'?"),
         ("gate.minimum.accuracy", "did you mean 'accuracy_score'?"),
-        ("gate.minimum.r2_score", "did you mean 'f1_score'?"),
+        ("gate.minimum.r2_score", "it is a metric of task regression"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("task", "short", "meant"),
+    [
+        ("regression", "rmse", "root_mean_squared_error"),
+        ("regression", "MAE", "mean_absolute_error"),
+        ("regression", "r2", "r2_score"),
+        ("multiclass", "accuracy", "accuracy_score"),
+        ("binary", "auc", "roc_auc"),
+        ("binary", "pr_auc", "precision_recall_auc"),
+        ("binary", "logloss", "log_loss"),
+        ("binary", "f1", "f1_score"),
+    ],
+)
+def test_a_metric_is_known_by_what_it_is_called_for_short(conf: Folder, task: str, short: str, meant: str) -> None:
+    model = ("task: binary", f"task: {task}\n  metric: {short}")
+    [problem] = conf.problems(conf.changed(model, ("amount > 100", "amount" if task == "regression" else "country")))
+    assert (problem.where, problem.hint) == ("model.metric", f"did you mean '{meant}'?")
 
 
 def test_a_spine_tells_its_time_and_key(conf: Folder) -> None:

@@ -53,6 +53,21 @@ def test_sql_that_does_not_parse_is_told_with_its_place() -> None:
         references("select (1\nfrom silver.orders")
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("select a from silver.orders where", "line 1, column 29: 'where' lacks something beside it"),
+        ("select avg(a from silver.orders", "line 1, column 14: 'from' is not followed by )"),
+        ("select a b c from silver.orders", "line 1, column 12: 'c' is not expected here"),
+        ("select 'a from silver.orders", "a quote or a comment is not closed"),
+    ],
+)
+def test_what_the_parser_says_of_its_own_classes_is_not_told(query: str, told: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        references(query)
+    assert str(caught.value) == told
+
+
 def test_columns_of_an_expression_are_lower_case() -> None:
     assert columns_of("Arr_Delay > 15 and coalesce(t.carrier, 'dest') is not null") == {
         "arr_delay",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pyspark.sql import types as T
 
@@ -30,6 +32,12 @@ def counted(present: int = 100, missing: dict[str, int] | None = None, **passed:
         (counted(date=40, timestamp=60), "timestamp", "timestamp"),
         (counted(number=50), "string", "string"),
         (counted(number=30, thousands=100), "double", "try_cast(regexp_replace(`x`, '[$€£%, ]', '') as double)"),
+        (
+            counted(**{"decimal comma": 100, "comma": 100}),
+            "double",
+            "try_cast(replace(replace(`x`, '.', ''), ',', '.') as double)",
+        ),
+        (counted(comma=100), "double", "try_cast(replace(regexp_replace(`x`, '[$€£%. ]', ''), ',', '.') as double)"),
         (counted(**{"d/M/yyyy": 100, "M/d/yyyy": 40}), "date", "cast(try_to_timestamp(`x`, 'd/M/yyyy') as date)"),
         (counted(**{"d.M.yyyy H:mm": 100}), "timestamp", "try_to_timestamp(`x`, 'd.M.yyyy H:mm')"),
     ],
@@ -50,6 +58,28 @@ def test_some_values_that_are_no_numbers_are_told_with_the_commonest() -> None:
     assert (column.type, column.notes) == (
         "int", ("1 of 100 values are not ('odd'): their rows go to quarantine",)
     )  # fmt: skip
+
+
+def test_a_word_that_comes_again_among_many_numbers_becomes_null() -> None:
+    survey = replace(counted(), passed={"decimal comma": 90, "comma": 90}, distinct=9, word="k.A.", words=10)
+    whole = replace(survey, passed={"number": 90, "int": 90, "bigint": 90}, distinct=60)
+    few = replace(whole, distinct=9)
+    mixed = replace(whole, passed={"number": 80, "int": 80, "bigint": 80})
+    columns, missing = understood([leaf("a"), leaf("b"), leaf("c"), leaf("d")], [survey, whole, few, mixed])
+    assert missing == []
+    assert [(column.type, column.text, column.known) for column in columns] == [
+        ("double", "try_cast(replace(replace(`a`, '.', ''), ',', '.') as double)", 90),
+        ("int", "try_cast(`b` as int)", 90),
+        ("string", "string", 100),
+        ("string", "string", 100),
+    ]
+    assert columns[1].notes == ("10 of 100 values are not ('k.A.'): they become null",)
+
+
+def test_nanoseconds_that_come_as_whole_numbers_are_a_time() -> None:
+    at = Leaf("at", "`at`", "at", T.LongType(), nanos=True)
+    [column], _ = understood([at], [counted()])
+    assert (column.type, column.text) == ("timestamp", "timestamp_micros(`at` div 1000)")
 
 
 def test_a_text_for_missing_is_believed_beside_numbers_and_not_beside_words() -> None:

@@ -115,6 +115,26 @@ def test_a_number_that_only_its_past_tells_is_drafted_as_a_forecast(tmp_path: Pa
     assert past.measures == {"mean": "avg(temp)"}
 
 
+def test_rows_that_belong_together_are_told_where_the_split_is_random() -> None:
+    told = "rows of one nr come on both sides; by: group with group: nr keeps them together"
+    assert f"test: 0.2}}  # {told}\n" in text(replace(DRAFT, group="nr"))
+    assert ("model.split", told) in replace(DRAFT, group="nr").doubts()
+    assert replace(DRAFT, group="nr", span=Span("day", "20 days", "30 days")).together() == []
+
+
+def test_series_of_several_are_told_apart(tmp_path: Path) -> None:
+    span = Span("day", "20 days", "30 days")
+    made = replace(DRAFT, span=span, step=86_400, exclude=[], identity=Identity(("id", "day"), 9), entity=("id",))
+    ahead_of_all = replace(made, outcome=ahead(Outcome(column("temp", "double"), "regression")))
+    home = Home(tmp_path / "conf", "shop")
+    home.environment()
+
+    pipeline = load(home.write(text(ahead_of_all)).parent).pipeline
+
+    assert (pipeline.model.entity, pipeline.features["past"].entity) == (["id"], ["id"])
+    assert "  include: id\n" in text(made)
+
+
 @pytest.mark.parametrize(
     "value",
     ["?", "-", "NA", "yes", "1", "0.5", "2024-01-01", ": x", "a: b", "a #b", "`x`", "'q'", '"q"', "é", "\t", ""],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lakeloop.errors import DataError
@@ -104,6 +107,52 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         found = look(str(tmp_path / name))
         assert (found.path, found.format, found.options) == (str(tmp_path / name), format_, options), name
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["harbour_2024-01-01.csv", "old-town_2024-01-01.csv", "harbour_2024-01-02.csv"], ("harbour", "old-town")),
+        (["store_1_2024_01_20.csv", "store_2_2024_01_20.csv"], ("store_1", "store_2")),
+        (["2024-01-01-north.csv", "2024-01-01-south.csv"], ("north", "south")),
+        (["north/2024-01.csv", "south/2024-01.csv"], ("north", "south")),
+        (["north.csv", "south.csv"], ("north", "south")),
+        (["2024-01.csv", "2024-02.csv"], ()),
+        (["sales_20240101T1030.csv", "sales_20240102T1030.csv"], ()),
+        (["day=2024-01-01/part-0.csv", "day=2024-01-02/part-0.csv"], ()),
+        (["part-00000-a1.csv", "part-00001-b2.csv"], ()),
+        (["1.csv", "2.csv"], ()),
+    ],
+)
+def test_words_by_which_names_differ_tell_series(tmp_path: Path, names: list[str], words: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(ROWS.format(","), encoding="utf-8")
+    found = look(str(tmp_path))
+    assert found.words == words
+    for name in names if words else ():
+        match = re.search(found.series, f"file://{tmp_path}/{name}")
+        assert match and match.group(1) in words
+
+
+def test_times_in_nanoseconds_are_known(tmp_path: Path) -> None:
+    at = pa.array([1], pa.timestamp("ns"))
+    inner = pa.StructArray.from_arrays([at, pa.array([1])], ["at", "n"])
+    table = pa.table({"at": at, "there": inner, "plain": pa.array([1], pa.timestamp("us"))})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert look(str(tmp_path / "a.parquet")).nanos == ("at", "there.at")
+
+
+def test_what_a_mark_says_of_the_encoding_is_sure(tmp_path: Path) -> None:
+    for name, written in (("sure.csv", "utf-16"), ("guess.csv", "latin-1")):
+        (tmp_path / name).write_bytes("a,b\n1,é\n".encode(written))
+    assert look(str(tmp_path / "sure.csv")).notes == []
+    assert "read as ISO-8859-1" in look(str(tmp_path / "guess.csv")).notes[0]
+
+
+def test_columns_without_a_header_are_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("1;x\n2;y\n", encoding="utf-8")
+    assert "no header" in look(str(tmp_path / "bare.csv")).notes[0]
 
 
 def test_a_folder_is_taken_whole_or_by_a_pattern(tmp_path: Path) -> None:

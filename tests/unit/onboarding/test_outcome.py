@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from lakeloop.errors import DataError
 from lakeloop.onboarding.columns import Column, Leaf, Seen
-from lakeloop.onboarding.identity import candidates, length, time_column, window
+from lakeloop.onboarding.identity import candidates, length, repeated, time_column, window
 from lakeloop.onboarding.outcome import guessed, mended, merged, named, outcome, refuse
 
 
@@ -69,6 +69,11 @@ def test_the_label_is_found_by_either_name_whatever_its_case() -> None:
         named([column("x"), churn], "Has Churnd")
 
 
+def test_a_label_of_files_without_a_header_is_a_place() -> None:
+    with pytest.raises(DataError, match=r"no such column\. There are _c0, _c1 \(the files have no header"):
+        named([column("_c0"), column("_c1")], "income")
+
+
 def test_without_a_name_a_usual_one_is_taken_else_the_last() -> None:
     assert guessed([column("x"), column("target"), column("z")]).name == "target"
     assert guessed([column("x"), column("z"), column("one", distinct=1), column("day", "date")]).name == "z"
@@ -92,6 +97,20 @@ def test_names_of_ids_come_before_other_columns_and_pairs() -> None:
         ("order_id",), ("first",), ("hash",), ("order_id", "day"), ("shop_id", "day"), ("order_id", "shop_id"),
     ]  # fmt: skip
     assert ("order_id",) not in candidates(columns, "order_id", None)
+
+
+def test_what_has_rows_at_nearly_all_times_is_a_key_with_the_time() -> None:
+    columns = [
+        column("day", "date", 20), column("store", "string", 5), column("size", "int", 90),
+        column("open", "string", 2), column("sold", "int", 5),
+    ]  # fmt: skip
+    assert candidates(columns, None, "day", "sold") == [("store", "day"), ("open", "day")]
+
+
+def test_an_id_that_comes_in_several_rows_is_told_for_a_random_split() -> None:
+    person, few, once = column("nr", "int", 50), column("shop_id", "int", 5), column("visit_id", "int", 100)
+    assert repeated([person, few, once, column("wage", "int", 50)], set()) == "nr"
+    assert repeated([person, few, once], {"nr"}) is None
 
 
 def test_the_time_is_complete_varies_and_is_no_date_of_birth() -> None:
