@@ -51,7 +51,7 @@ def record(lakehouse: Lakehouse, source: str, found: Sequence[Unreadable], run: 
     progress = {"run": run}
     if not exists:
         try:
-            lakehouse.create(REJECTED, frame, progress, **{"delta.appendOnly": "true"})
+            lakehouse.create(REJECTED, frame, progress, {"delta.appendOnly": "true"})
             return
         except PySparkException:
             # Another source, which is read at the same time, may have made the table meanwhile.

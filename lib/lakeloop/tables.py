@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from threading import Lock
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pyspark.errors import AnalysisException
@@ -196,13 +197,23 @@ class Lakehouse:
             return reader.load(self.location(table))
         return reader.table(self.identifier(table))
 
-    def create(self, table: Table, rows: DataFrame, progress: Mapping[str, object], **properties: str) -> None:
-        """Writes the table's first version, or replaces all of it, schema included."""
+    def holds(self, table: Table, predicate: str) -> bool:
+        """Whether a row of the table is one for which ``predicate`` holds."""
+        return not self.read(table).filter(predicate).isEmpty()
+
+    def create(
+        self,
+        table: Table,
+        rows: DataFrame,
+        progress: Mapping[str, object],
+        properties: Mapping[str, str] = MappingProxyType({}),
+        after: int | None = None,
+    ) -> None:
+        """Writes the table's first version, or replaces all of it, schema included; for ``after`` see `append`."""
         writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
         for key, value in {**PROPERTIES, **properties}.items():
             writer = writer.option(key, value)
-        writer = writer.option("userMetadata", _metadata(progress))
-        self._save(writer, table)
+        self._save(_marked(writer, progress, after), table)
 
     def _save(self, writer: DataFrameWriter, table: Table) -> None:
         if self.settings.environment.tables_are_paths:
@@ -211,13 +222,10 @@ class Lakehouse:
             writer.saveAsTable(self.identifier(table))
 
     def append(self, table: Table, rows: DataFrame, progress: Mapping[str, object], after: int | None = None) -> None:
-        """Adds rows to a table that is there, and columns that it does not have. Where two append what follows version
-        ``after`` of the table, as two runs at once would, one of them does."""
+        """Adds rows to a table that is there, and columns that it does not have. Where two write what follows version
+        ``after`` of the table, as two runs at once would, one of them does: the other is refused, or does nothing."""
         writer = rows.write.format("delta").mode("append").option("mergeSchema", "true")
-        writer = writer.option("userMetadata", _metadata(progress))
-        if after is not None:
-            writer = writer.option("txnAppId", METADATA).option("txnVersion", after)
-        self._save(writer, table)
+        self._save(_marked(writer, progress, after), table)
 
     def batch_writer(
         self, table: Table, progress: Mapping[str, object], application: str, **properties: str
@@ -237,12 +245,12 @@ class Lakehouse:
 
         return write
 
-    def replace_where(self, table: Table, rows: DataFrame, predicate: str, progress: Mapping[str, object]) -> None:
-        """Replaces the rows for which ``predicate`` holds."""
+    def replace_where(
+        self, table: Table, rows: DataFrame, predicate: str, progress: Mapping[str, object], after: int | None = None
+    ) -> None:
+        """Replaces the rows for which ``predicate`` holds; for ``after`` see `append`."""
         writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", predicate)
-        writer = writer.option("mergeSchema", "true")
-        writer = writer.option("userMetadata", _metadata(progress))
-        self._save(writer, table)
+        self._save(_marked(writer.option("mergeSchema", "true"), progress, after), table)
 
     def merge(
         self,
@@ -314,6 +322,12 @@ class Lakehouse:
                 yield
             finally:
                 self.spark.conf.unset(_METADATA_CONF)
+
+
+def _marked(writer: DataFrameWriter, progress: Mapping[str, object], after: int | None) -> DataFrameWriter:
+    """The writer whose commit carries ``progress`` and, where it is given, the version that it follows."""
+    writer = writer.option("userMetadata", _metadata(progress))
+    return writer if after is None else writer.option("txnAppId", METADATA).option("txnVersion", after)
 
 
 def _metadata(progress: Mapping[str, object]) -> str:

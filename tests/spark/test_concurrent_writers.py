@@ -8,12 +8,13 @@ import pytest
 from conftest import MakeUseCase
 from pyspark.errors import PySparkException
 
-from lakeloop.derivation import ByKey, Derivation
+from lakeloop.derivation import ByKey, BySlice, Derivation
 from lakeloop.tables import Lakehouse, Table
 
 SCHEMA = "id int, x int"
 IN, OUT = Table("silver", "a"), Table("gold", "out")
 BY_KEY = Derivation(OUT, (IN,), lambda rows: rows[IN], ByKey(("id",)), "v1")
+BY_SLICE = Derivation(OUT, (IN,), lambda rows: rows[IN], BySlice("id", {IN: "id"}, frozenset({IN})), "v1")
 
 
 def test_what_follows_the_same_version_is_appended_once(use_case: MakeUseCase) -> None:
@@ -49,3 +50,27 @@ def test_a_refused_commit_is_derived_once_more(use_case: MakeUseCase, monkeypatc
     assert (outcome.action, outcome.version) == ("updated", 2)
     assert case.rows("gold.out") == [(1, 11), (2, 20)]
     assert case.engine().derive(BY_KEY).action == "unchanged"
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_new_slice_is_added_once_by_two_runs_at_once(
+    use_case: MakeUseCase, monkeypatch: pytest.MonkeyPatch, rebuild: bool
+) -> None:
+    case = use_case()
+    case.write("silver.a", [(1, 10)], SCHEMA)
+    case.engine().derive(BY_SLICE)
+    case.append("silver.a", [(2, 20)], SCHEMA)
+    holds, actions = Lakehouse.holds, []
+
+    def other_run_is_quicker(lakehouse: Lakehouse, table: Table, predicate: str) -> bool:
+        monkeypatch.setattr(Lakehouse, "holds", holds)
+        found = holds(lakehouse, table, predicate)
+        actions.append(case.engine(rebuild, run="other").derive(BY_SLICE).action)
+        return found
+
+    monkeypatch.setattr(Lakehouse, "holds", other_run_is_quicker)
+    case.engine().derive(BY_SLICE)
+
+    assert actions == ["rebuilt" if rebuild else "updated"]
+    assert case.rows("gold.out") == [(1, 10), (2, 20)]
+    assert case.engine().derive(BY_SLICE).action == "unchanged"

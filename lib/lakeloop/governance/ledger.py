@@ -192,7 +192,7 @@ def write(run: Run) -> None:
     frame = lakehouse.spark.createDataFrame(rows, SCHEMA)
     progress = {"run": run.engine.run}
     if lakehouse.latest(LEDGER) is None:
-        lakehouse.create(LEDGER, frame.coalesce(1), progress, **{"delta.appendOnly": "true"})
+        lakehouse.create(LEDGER, frame.coalesce(1), progress, {"delta.appendOnly": "true"})
     else:
         lakehouse.append(LEDGER, frame.coalesce(1), progress)
 
