@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 CONF ?= conf/flights
+LAKEHOUSE := bronze silver history gold incremental_equals_full derive_progress net_changes concurrent_writers as_of lags tiles
+CONNECT ?= $(LAKEHOUSE:%=tests/spark/test_%.py)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
 
@@ -19,8 +21,8 @@ run: .venv/run.done  ## the whole loop on the example: lands its raw data, then 
 test: .venv/test.done  ## all tests, in two processes
 	@$(BIN)/python -m pytest -n 2
 
-connect: .venv/test.done  ## the Spark tests once more, on Spark Connect
-	@$(BIN)/python -m pytest -n 2 --connect tests/spark
+connect: .venv/test.done  ## the lakehouse's tests once more, on Spark Connect (CONNECT=tests/spark: all of Spark's)
+	@$(BIN)/python -m pytest -n 2 --connect $(CONNECT)
 
 soak: .venv/test.done  ## long tests: many random arrivals, kills
 	@$(BIN)/python -m pytest tests -m soak

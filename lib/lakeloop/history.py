@@ -135,7 +135,9 @@ def _inside(new: DataFrame, before: DataFrame, source: Source) -> DataFrame:
     """The keys of new versions that fall inside an interval, between its first version and the last that was no other,
     and differ from what held there. What is older than the first version of its own start changes nothing."""
     missing = [field for field in new.schema if field.name not in before.columns]
-    before = before.withColumns({field.name: F.lit(None).cast(field.dataType) for field in missing})
+    # Spark Connect refuses to add no column.
+    if missing:
+        before = before.withColumns({field.name: F.lit(None).cast(field.dataType) for field in missing})
     now = new.select(
         *_columns(source.key), _place(source).alias("_at"), F.struct(START).alias("_start"), _content(new, source)
     )
