@@ -20,7 +20,7 @@ def a_python_of(version: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("version", "what"), [("3.9.18", "is too old"), ("3.13.0", "is too new")])
-def test_make_refuses_a_python_without_wheels(version, what, tmp_path):
+def test_make_refuses_a_python_without_wheels(version: str, what: str, tmp_path: Path) -> None:
     python = a_python_of(version, tmp_path)
     made = subprocess.run(
         ["make", "-s", "-C", tmp_path, "-f", PROJECT / "Makefile", ".venv/bin/python", f"PYTHON={python}"],
@@ -34,7 +34,7 @@ def test_make_refuses_a_python_without_wheels(version, what, tmp_path):
 
 
 @pytest.mark.parametrize("version", ["3.10.0", "3.12.9"])
-def test_make_goes_on_to_the_environment_with_these(version, tmp_path):
+def test_make_goes_on_to_the_environment_with_these(version: str, tmp_path: Path) -> None:
     python = a_python_of(version, tmp_path)
     made = subprocess.run(
         ["make", "-s", "-C", tmp_path, "-f", PROJECT / "Makefile", ".venv/bin/python", f"PYTHON={python}"],
@@ -44,7 +44,7 @@ def test_make_goes_on_to_the_environment_with_these(version, tmp_path):
     assert "cannot make an environment" in made.stdout  # this Python can do nothing else
 
 
-def test_pip_refuses_the_same():
+def test_pip_refuses_the_same() -> None:
     asked = next(line for line in (PROJECT / "setup.py").read_text().splitlines() if "python_requires" in line)
     allowed = SpecifierSet(asked.split('"')[1])
     assert [v for v in ("3.9", "3.10", "3.11", "3.12", "3.13", "4.0") if v in allowed] == ["3.10", "3.11", "3.12"]
