@@ -9,7 +9,7 @@ run that is killed has either made that commit or not; there is nothing else to 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -83,6 +83,7 @@ class Engine:
         started = time.monotonic()
         versions = {table: self._version(table) for table in derivation.inputs}
         known = self.lakehouse.last_progress(derivation.output)
+        self._latest.pop(derivation.output, None)
         progress = {
             "consumed": {str(table): version for table, version in versions.items()},
             "fingerprint": derivation.fingerprint,
@@ -90,7 +91,7 @@ class Engine:
         }
         if known is None:
             rows_in = self._build(derivation, versions, progress, known=None)
-            return self._outcome(derivation, "created", self._newest(derivation), versions, rows_in, started)
+            return self._outcome(derivation, "created", self._made(derivation), versions, rows_in, started)
         commit, last = known
         reason = self._why_rebuild(derivation, last)
         rows_in = 0
@@ -107,10 +108,11 @@ class Engine:
                 reason = str(why)
         if reason:
             rows_in = self._build(derivation, versions, progress, commit.version)
-        made = self._newest(derivation)
+        made = self._made(derivation)
         if made == commit:
             self.lakehouse.note_progress(derivation.output, progress)
-            made = self._newest(derivation)
+            del self._latest[derivation.output]
+            made = self._made(derivation)
         return self._outcome(derivation, "rebuilt" if reason else "updated", made, versions, rows_in, started, reason)
 
     def outlook(self, derivation: Derivation) -> tuple[str, str]:
@@ -198,7 +200,11 @@ class Engine:
         if known is not None and isinstance(identity, ByKey) and identity.keeps:
             lakehouse.merge(derivation.output, rows, identity.key, progress)
         else:
-            lakehouse.create(derivation.output, rows, progress, derivation.properties, known)
+            self._write(
+                derivation,
+                known,
+                lambda after: lakehouse.create(derivation.output, rows, progress, derivation.properties, after),
+            )
         first = derivation.inputs[0]
         version, counted = self._rows.get(first, (None, 0))
         return counted if version == versions[first] else inputs[first].count()
@@ -271,7 +277,8 @@ class Engine:
                     rows = derivation.compute(inputs)
                     self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
                 else:
-                    self.lakehouse.append(derivation.output, derivation.compute(inputs), progress, known)
+                    rows = derivation.compute(inputs)
+                    self._append(derivation, rows, progress, known)
         return sum(changed_rows(commit) for commit in commits.get(first, ()))
 
     def _update_slices(
@@ -294,9 +301,24 @@ class Engine:
         predicate = is_in(".".join(f"`{part}`" for part in identity.column.split(".")), slices)
         rows = derivation.compute(inputs).filter(predicate)
         if self.lakehouse.holds(derivation.output, predicate):
-            self.lakehouse.replace_where(derivation.output, rows, predicate, progress, known)
+            self._write(
+                derivation,
+                known,
+                lambda after: self.lakehouse.replace_where(derivation.output, rows, predicate, progress, after),
+            )
         else:
-            self.lakehouse.append(derivation.output, rows, progress, known)
+            self._append(derivation, rows, progress, known)
+
+    def _append(self, derivation: Derivation, rows: DataFrame, progress: Mapping[str, object], known: int) -> None:
+        self._write(derivation, known, lambda after: self.lakehouse.append(derivation.output, rows, progress, after))
+
+    def _write(self, derivation: Derivation, known: int | None, write: Callable[[int | None], None]) -> None:
+        """A write that follows the table's version ``known``. Delta leaves it out where the log says that what follows
+        it is there; if nothing is, the log speaks of another table, as in a deep CLONE, and it is written unmarked."""
+        write(known)
+        if known is not None and self._made(derivation).version == known:
+            del self._latest[derivation.output]
+            write(None)
 
     def _touched(self, identity: BySlice, changes: Mapping[Table, DataFrame]) -> list[object]:
         """The slices that the changed rows touch; all of them at once, in one action."""
@@ -319,8 +341,9 @@ class Engine:
             raise _Rebuild(f"more than {MOST_SLICES} slices are touched")
         return sorted(slices, key=lambda value: (value is not None, value))
 
-    def _newest(self, derivation: Derivation) -> Commit:
-        commit = self.lakehouse.latest(derivation.output)
+    def _made(self, derivation: Derivation) -> Commit:
+        """The table's newest commit after it was written; read once."""
+        commit = self.latest(derivation.output)
         assert commit is not None
         return commit
 

@@ -74,3 +74,19 @@ def test_a_new_slice_is_added_once_by_two_runs_at_once(
     assert actions == ["rebuilt" if rebuild else "updated"]
     assert case.rows("gold.out") == [(1, 10), (2, 20)]
     assert case.engine().derive(BY_SLICE).action == "unchanged"
+
+
+def test_what_the_log_says_of_another_table_keeps_no_rows_away(use_case: MakeUseCase) -> None:
+    """As in a deep clone, whose log may know what was written to the original, at greater versions."""
+    case = use_case()
+    case.write("silver.a", [(1, 10)], SCHEMA)
+    case.engine().derive(BY_SLICE)
+    case.lakehouse.append(OUT, case.spark.createDataFrame([], SCHEMA), {}, after=100)
+    case.engine(rebuild=True).derive(BY_SLICE)
+    case.append("silver.a", [(2, 20)], SCHEMA)
+    case.engine().derive(BY_SLICE)
+    assert case.rows("gold.out") == [(1, 10), (2, 20)]
+    case.sql("UPDATE {silver.a} SET x = 21 WHERE id = 2")
+    case.engine().derive(BY_SLICE)
+    assert case.rows("gold.out") == [(1, 10), (2, 21)]
+    assert case.engine().derive(BY_SLICE).action == "unchanged"
