@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from lakeloop.tables import Commit
+from lakeloop.commits import Commit
 
 CHANGE_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 

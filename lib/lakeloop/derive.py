@@ -17,9 +17,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.change_feed import CHANGE_COLUMNS, changed_rows, net_changes
+from lakeloop.commits import Commit
 from lakeloop.derivation import ALL, NOTHING, Appended, ByKey, BySlice, DaysAfter, Derivation, Folded
 from lakeloop.literals import is_in
-from lakeloop.tables import Commit, Lakehouse, Table, is_conflict, is_missing_file
+from lakeloop.tables import Lakehouse, Table, is_conflict, is_missing_file
 
 # Above this many slices a rebuild of the table is cheaper than naming them one by one.
 MOST_SLICES = 4000

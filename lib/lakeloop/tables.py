@@ -5,12 +5,12 @@ Works on classic Spark and on Spark Connect: no DeltaTable, no sparkContext, SQL
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import timezone
+from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,9 +19,9 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from lakeloop.commits import METADATA, Commit, in_folder, metadata, progress_in
 from lakeloop.config import Settings
 
-METADATA = "lakeloop"
 # A boolean column of rows to merge, where they have it: the row goes.
 GONE = "_lakeloop_delete"
 _METADATA_CONF = "spark.databricks.delta.commitInfo.userMetadata"
@@ -65,33 +65,6 @@ class Table(NamedTuple):
     def parse(cls, text: str) -> Table:
         layer, _, name = text.partition(".")
         return cls(layer, name)
-
-
-# What changes no row, so that nobody who reads the table has to look at it.
-_WITHOUT_ROWS = frozenset(
-    {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CLUSTER BY"}
-)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table; ``progress`` is what Lakeloop wrote into the commit, where it made it; ``at`` is when it
-    was made."""
-
-    version: int
-    operation: str
-    metrics: Mapping[str, str]
-    progress: Mapping[str, object] | None
-    at: datetime
-
-    @property
-    def changes_rows(self) -> bool:
-        """Whether readers may find other rows than before; maintenance leaves them as they are."""
-        return self.operation not in _WITHOUT_ROWS
-
-    def metric(self, name: str) -> int:
-        """A count from the commit's operation metrics, 0 where it has none of that name."""
-        return int(self.metrics.get(name, 0))
 
 
 @dataclass(frozen=True)
@@ -152,6 +125,11 @@ class Lakehouse:
         return next((commit.version for commit in commits if commit.changes_rows), commits[-1].version)
 
     def _history(self, table: Table, limit: int | None = None) -> list[Commit]:
+        """Its commits, newest first. Spark on this machine and a table on its disk: the log is read there, at once."""
+        here = self.settings.environment.local_master and self.settings.environment.tables_are_paths
+        return (in_folder(Path(self.location(table)), limit) if here else []) or self._described(table, limit)
+
+    def _described(self, table: Table, limit: int | None) -> list[Commit]:
         statement = f"DESCRIBE HISTORY {self.identifier(table)}" + (f" LIMIT {limit}" if limit else "")
         try:
             columns = ("version", "operation", "operationMetrics", "userMetadata", "timestamp")
@@ -165,7 +143,7 @@ class Lakehouse:
                 row["version"],
                 row["operation"],
                 row["operationMetrics"] or {},
-                _progress(row["userMetadata"]),
+                progress_in(row["userMetadata"]),
                 # Spark hands out local times without a zone.
                 row["timestamp"].astimezone(timezone.utc),
             )
@@ -232,7 +210,7 @@ class Lakehouse:
     ) -> Callable[[DataFrame, int], None]:
         """A function for foreachBatch: adds a stream's batch, each number once, the table made first where there is
         none. It holds texts alone, for Spark Connect runs it on the server."""
-        options = {**PROPERTIES, **properties, "userMetadata": _metadata(progress), "txnAppId": application}
+        options = {**PROPERTIES, **properties, "userMetadata": metadata(progress), "txnAppId": application}
         path = self.location(table) if self.settings.environment.tables_are_paths else ""
         name = self.identifier(table)
 
@@ -317,7 +295,7 @@ class Lakehouse:
     def _commit_metadata(self, progress: Mapping[str, object]) -> Iterator[None]:
         """SQL takes a commit's metadata from the session alone, so one statement at a time may have it."""
         with self._metadata_lock:
-            self.spark.conf.set(_METADATA_CONF, _metadata(progress))
+            self.spark.conf.set(_METADATA_CONF, metadata(progress))
             try:
                 yield
             finally:
@@ -326,24 +304,8 @@ class Lakehouse:
 
 def _marked(writer: DataFrameWriter, progress: Mapping[str, object], after: int | None) -> DataFrameWriter:
     """The writer whose commit carries ``progress`` and, where it is given, the version that it follows."""
-    writer = writer.option("userMetadata", _metadata(progress))
+    writer = writer.option("userMetadata", metadata(progress))
     return writer if after is None else writer.option("txnAppId", METADATA).option("txnVersion", after)
-
-
-def _metadata(progress: Mapping[str, object]) -> str:
-    return json.dumps({METADATA: progress}, sort_keys=True)
-
-
-def _progress(metadata: str | None) -> Mapping[str, object] | None:
-    """What Lakeloop wrote into a commit; None for the commits of others."""
-    if not metadata:
-        return None
-    try:
-        data = json.loads(metadata)
-    except ValueError:
-        return None
-    progress = data.get(METADATA) if isinstance(data, dict) else None
-    return progress if isinstance(progress, dict) else None
 
 
 def looked_up(frame: DataFrame) -> DataFrame:

@@ -17,6 +17,7 @@ ROOMS = [
     {"errors", "version", "stages", "terminal"},
     {"config"},
     {"jars", "connect", "session"},
+    {"commits"},
     {"tables"},
     {"tracking"},
     {"literals", "change_feed"},
