@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import MakeUseCase
+from deltalake import DeltaTable
 from pyspark.errors import PySparkException
 
 from lakeloop.derivation import ByKey, BySlice, Derivation
@@ -50,6 +54,33 @@ def test_a_refused_commit_is_derived_once_more(use_case: MakeUseCase, monkeypatc
     assert (outcome.action, outcome.version) == ("updated", 2)
     assert case.rows("gold.out") == [(1, 11), (2, 20)]
     assert case.engine().derive(BY_KEY).action == "unchanged"
+
+
+@pytest.mark.parametrize("identity", [ByKey(("id",)), BySlice("id", {IN: "id"}, frozenset({IN}))])
+def test_another_program_commits_while_rows_are_computed(
+    use_case: MakeUseCase, tmp_path: Path, identity: ByKey | BySlice
+) -> None:
+    """A program without Spark changes the row that a run is about to write: Delta refuses the run's commit."""
+    case = use_case()
+    case.write("silver.a", [(1, 10), (2, 20)], SCHEMA)
+    place, was_here, wanted = case.lakehouse.location(OUT), tmp_path / "was_here", tmp_path / "wanted"
+
+    def meddle(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        if wanted.exists() and not was_here.exists():
+            was_here.touch()
+            DeltaTable(place).update(updates={"x": "x + 100"}, predicate="id > 0")
+        yield from batches
+
+    derivation = Derivation(OUT, (IN,), lambda rows: rows[IN].mapInPandas(meddle, SCHEMA), identity, "v1")
+    case.engine().derive(derivation)
+    case.sql("UPDATE {silver.a} SET x = 11 WHERE id = 1")
+    wanted.touch()
+    outcome = case.engine().derive(derivation)
+
+    assert was_here.exists()
+    assert (outcome.action, outcome.version) == ("updated", 2)
+    assert case.rows("gold.out") == [(1, 11), (2, 120)]
+    assert case.engine().derive(derivation).action == "unchanged"
 
 
 @pytest.mark.parametrize("rebuild", [False, True])

@@ -16,7 +16,7 @@ from lakeloop.tables import Table
 
 IN, OTHER, OUT = Table("silver", "a"), Table("silver", "b"), Table("gold", "out")
 SCHEMA = "id int, x int"
-POLICY = Maintenance(small_files=3)
+POLICY = Maintenance(small_files=3, z_order={"silver.a": ["x"]})
 BY_KEY = Derivation(OUT, (IN,), lambda rows: rows[IN], ByKey(("id",)), "v1")
 
 
@@ -52,6 +52,8 @@ def test_many_small_files_become_few_and_nothing_is_computed_anew(case: UseCase)
 
     assert found.compacted and (found.files_before, found.files_after) == (4, 1)
     assert case.rows("silver.a") == before
+    optimized = case.sql("DESCRIBE HISTORY {silver.a}").filter("operation = 'OPTIMIZE'").collect()
+    assert [row["operationParameters"]["zOrderBy"] for row in optimized] == ['["x"]']
     assert case.lakehouse.detail(IN).properties["delta.logRetentionDuration"] == "interval 30 days"
     for derivation in (BY_KEY, appended):
         assert case.engine().derive(derivation).action == "unchanged"
