@@ -21,7 +21,7 @@ from lakeloop.config.references import START_EXPECTED, START_HINT
 from lakeloop.derivation import Derivation, Folded, Rows
 from lakeloop.errors import ConfigurationError, Problem
 from lakeloop.rawfiles import FILE, INGESTED, MODIFIED
-from lakeloop.silver import EXACT_JSON, kept
+from lakeloop.silver import EXACT_JSON, HASHED, kept
 from lakeloop.tables import GONE, Table
 
 # What is not compared where two versions are, beside `latest_by`.
@@ -51,7 +51,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
             (bronze,),
             computed,
             Folded((*source.key, START), fold, _TOLD_BY),
-            settings.fingerprint("history", *source.meaning()),
+            settings.fingerprint("history", HASHED, *source.meaning()),
         )
     ]
 

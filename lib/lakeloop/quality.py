@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -31,6 +33,13 @@ class Expectations:
 
     def _conditions(self) -> dict[str, Column]:
         return {**self.automatic, **{name: F.expr(rule.rule) for name, rule in self.rules.items()}}
+
+    def broken(self, *otherwise: str) -> Column:
+        """Of rows that need not be judged: whether one breaks a rule with one of these consequences. The first that it
+        breaks is enough, so this is quicker than the names of all."""
+        conditions = self._conditions()
+        found = [~F.coalesce(conditions[name], F.lit(True)) for name in self.names(*otherwise)]
+        return reduce(or_, found, F.lit(False))
 
     def names(self, *otherwise: str) -> list[str]:
         """The names of the rules with one of these consequences, in order."""

@@ -21,6 +21,9 @@ from lakeloop.tables import Table
 RAW = "_raw_"
 # How a value is written as JSON where equal texts are to mean equal values.
 EXACT_JSON = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+# How `_row_hash` is made; a table with other hashes is made anew.
+HASHED = "xxhash64 of names and values"
+_STAYS = "_lakeloop_stays"
 WHOLE = ("tinyint", "smallint", "int", "integer", "bigint", "long")
 
 
@@ -48,7 +51,7 @@ def derivations(settings: Settings, name: str) -> list[Derivation]:
             (bronze,),
             _over(bronze, latest, source),
             ByKey(tuple(source.identity()), tuple(source.order())),
-            settings.fingerprint("silver", *source.meaning()),
+            settings.fingerprint("silver", HASHED, *source.meaning()),
         ),
     ]
 
@@ -132,7 +135,7 @@ def expectations(bronze: DataFrame, source: Source) -> Expectations:
         if BARE_TYPE.match(type_):
             given = _present(field, source, RAW + field.name)
             automatic[f"{field.name}_is_{type_.split('(')[0].lower()}"] = (
-                given.isNull() | F.col(f"`{field.name}`").isNotNull()
+                F.col(f"`{field.name}`").isNotNull() | given.isNull()
             )
     for column in source.key:
         automatic[f"{column}_is_present"] = F.col(f"`{column}`").isNotNull()
@@ -145,8 +148,20 @@ def row_hash(raw: Sequence[T.StructField]) -> Column:
     A column that is null leaves no trace in it, name or value: a column that files get later changes no hash of the
     rows before it, and which of two columns is null does make a difference.
     """
-    columns = [F.col(quoted(name)) for name in sorted(field.name for field in raw)]
-    return F.xxhash64(F.to_json(F.struct(*columns), EXACT_JSON))
+    parts: list[Column] = []
+    for field in sorted(raw, key=lambda field: field.name):
+        value = F.col(quoted(field.name))
+        # A null leaves the hash of what stands before it as it is.
+        parts += [F.when(value.isNotNull(), F.lit(field.name)), _hashed(value, field.dataType)]
+    return F.xxhash64(*parts)
+
+
+def _hashed(value: Column, type_: T.DataType) -> Column:
+    """The value as what is hashed: a number means the same in a wider type, a nested value what it holds."""
+    if isinstance(type_, (T.StringType, T.BinaryType)):
+        return value
+    nested = isinstance(type_, (T.StructType, T.ArrayType, T.MapType, T.VariantType))
+    return F.to_json(value, EXACT_JSON) if nested else value.cast("string")
 
 
 def judged(bronze: DataFrame, source: Source) -> DataFrame:
@@ -156,10 +171,12 @@ def judged(bronze: DataFrame, source: Source) -> DataFrame:
 
 def latest(bronze: DataFrame, source: Source) -> DataFrame:
     """The silver rows of some bronze rows: those that stay, the greatest by `latest_by` of each key."""
-    rows = kept(bronze, source)
+    # Were rows that do not stay left out before they are ranked, Spark would make all casts twice, for the filter too.
+    rows = _told(bronze, source) if source.key else kept(bronze, source).withColumn(_STAYS, F.lit(True))
     order = [F.col(column).desc_nulls_last() for column in source.order()]
-    newest = Window.partitionBy(*source.identity()).orderBy(*order)
-    return rows.withColumn("_rank", F.row_number().over(newest)).filter("_rank = 1").drop("_rank")
+    newest = Window.partitionBy(*source.identity()).orderBy(F.col(_STAYS).desc(), *order)
+    first = rows.withColumn("_rank", F.row_number().over(newest)).filter(f"_rank = 1 AND {_STAYS}")
+    return first.drop("_rank", _STAYS)
 
 
 def kept(bronze: DataFrame, source: Source) -> DataFrame:
@@ -168,17 +185,7 @@ def kept(bronze: DataFrame, source: Source) -> DataFrame:
     Without a key, rows of equal content are numbered within their file (`_row_number`), and content and number are
     the key: what a later file brings again is the same row, and no other file has to be looked at to know that.
     """
-    rules = expectations(bronze, source)
-    raw = raw_fields(bronze.schema)
-    columns = list(source.columns) or [field.name for field in raw]
-    rows = judged(bronze, source).filter(rules.kept())
-    rows = rows.select(
-        *[quoted(column) for column in columns],
-        FILE,
-        MODIFIED,
-        INGESTED,
-        ROW_HASH,
-    )
+    rows = _told(bronze, source).filter(_STAYS).drop(_STAYS)
     if source.key:
         return rows
     # The windows of `_row_number` and of the newest version can do with this one exchange.
@@ -186,10 +193,18 @@ def kept(bronze: DataFrame, source: Source) -> DataFrame:
     return rows.repartition(ROW_HASH).withColumn(ROW_NUMBER, F.row_number().over(within))
 
 
+def _told(bronze: DataFrame, source: Source) -> DataFrame:
+    """All bronze rows as silver has them, and whether they stay."""
+    columns = list(source.columns) or [field.name for field in raw_fields(bronze.schema)]
+    broken = expectations(bronze, source).broken("quarantine", "drop")
+    rows = typed(bronze, source).withColumn(_STAYS, ~broken)
+    return rows.select(*[quoted(column) for column in columns], FILE, MODIFIED, INGESTED, ROW_HASH, _STAYS)
+
+
 def quarantined(bronze: DataFrame, source: Source) -> DataFrame:
     """The bronze rows that break a rule, with their raw values and the names of all rules that they break."""
     rules = expectations(bronze, source)
-    rows = judged(bronze, source).filter(rules.quarantined())
+    rows = rules.judged(typed(bronze, source).filter(rules.broken("quarantine")))
     raw = [F.col(quoted(RAW + field.name)).alias(field.name) for field in raw_fields(bronze.schema)]
     return rows.select(*raw, *_metadata(bronze), FAILED)
 

@@ -40,6 +40,8 @@ def test_all_broken_rules_of_a_row_are_named(spark: SparkSession, expectations: 
     assert of(expectations.kept()) == [2, 4, None]
     assert of(expectations.quarantined()) == [3, 13, -1]
     assert of(expectations.dropped()) == [12]
+    assert of(~expectations.broken("quarantine", "drop")) == [2, 4, None]
+    assert of(expectations.broken("quarantine")) == [3, 13, -1]
     assert counts(judged) == {"even": 3, "not_negative": 1, "odd_name": 2, "small": 2}
     assert expectations.names("quarantine", "warn") == ["not_negative", "even", "odd_name"]
 
@@ -50,4 +52,5 @@ def test_without_rules_every_row_is_kept(spark: SparkSession) -> None:
 
     assert [tuple(row) for row in judged.filter(none.kept()).collect()] == [(1, [])]
     assert judged.filter(none.quarantined()).count() == judged.filter(none.dropped()).count() == 0
+    assert judged.filter(none.broken("quarantine", "drop")).count() == 0
     assert counts(judged) == {}
