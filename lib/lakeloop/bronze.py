@@ -19,7 +19,7 @@ from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 from lakeloop import rejected
 from lakeloop.change_feed import changed_rows
 from lakeloop.config import Settings
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.conforming import conformed
 from lakeloop.derive import Engine, Outcome
 from lakeloop.errors import DISK_FULL, DataError, LakeloopError, MachineError, is_disk_full

@@ -15,19 +15,10 @@ from pyspark.sql import types as T
 
 from lakeloop import bronze, gold, history, silver
 from lakeloop.config import Settings, sql
+from lakeloop.config.features import FeatureGroup
 from lakeloop.config.loading import PIPELINE_FILE, nearest
-from lakeloop.config.models import (
-    BARE_TYPE,
-    END,
-    HISTORY,
-    LAST_SEEN,
-    ROW_HASH,
-    ROW_NUMBER,
-    START,
-    FeatureGroup,
-    Source,
-)
 from lakeloop.config.references import START_EXPECTED, START_HINT, gold_order, spine_key
+from lakeloop.config.sources import BARE_TYPE, END, HISTORY, LAST_SEEN, ROW_HASH, ROW_NUMBER, START, Source
 from lakeloop.errors import ConfigurationError, DataError, Problem
 from lakeloop.modelling import labels, leaks
 from lakeloop.rawfiles import CORRUPT, METADATA, raw_fields

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.rawfiles import (
     CORRUPT,
     FILE,

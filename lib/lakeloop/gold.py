@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings, sql
-from lakeloop.config.models import Gold
+from lakeloop.config.gold import Gold
 from lakeloop.config.references import gold_order
 from lakeloop.derivation import ALL, BySlice, Derivation, Rows
 from lakeloop.tables import Table

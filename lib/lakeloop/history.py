@@ -16,8 +16,8 @@ from pyspark.sql.window import Window, WindowSpec
 
 from lakeloop.config import Settings
 from lakeloop.config.loading import PIPELINE_FILE
-from lakeloop.config.models import END, HISTORY, LAST_SEEN, ROW_HASH, START, Source
 from lakeloop.config.references import START_EXPECTED, START_HINT
+from lakeloop.config.sources import END, HISTORY, LAST_SEEN, ROW_HASH, START, Source
 from lakeloop.derivation import Derivation, Folded, Rows
 from lakeloop.errors import ConfigurationError, Problem
 from lakeloop.rawfiles import FILE, INGESTED, MODIFIED

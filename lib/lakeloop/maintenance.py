@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from lakeloop.config import Settings, intervals, sizes
-from lakeloop.config.models import Maintenance
+from lakeloop.config.maintenance import Maintenance
 from lakeloop.governance.ledger import LEDGER
 from lakeloop.pipeline import explaining
 from lakeloop.status import known_tables

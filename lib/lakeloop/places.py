@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lakeloop.config import Settings
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.errors import DataError
 from lakeloop.tables import TABLE_NAME
 

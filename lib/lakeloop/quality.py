@@ -10,7 +10,7 @@ from operator import or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeloop.config.models import Rule
+from lakeloop.config.sources import Rule
 
 FAILED = "_failed_rules"
 

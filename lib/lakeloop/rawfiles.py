@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config import patterns
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.errors import DataError
 
 CORRUPT = "_corrupt_record"

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config import Settings
-from lakeloop.config.models import Model
+from lakeloop.config.model import Model
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derivation import ByKey, Derivation
 from lakeloop.features.table import feature_table

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 from pyspark.sql.window import Window
 
 from lakeloop.config import Settings
-from lakeloop.config.models import BARE_TYPE, ROW_HASH, ROW_NUMBER, Source
+from lakeloop.config.sources import BARE_TYPE, ROW_HASH, ROW_NUMBER, Source
 from lakeloop.derivation import Appended, ByKey, Derivation, Rows
 from lakeloop.derive import Engine
 from lakeloop.errors import DataError

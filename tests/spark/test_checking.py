@@ -9,7 +9,7 @@ from conftest import MakeUseCase, UseCase
 from pyspark.sql import SparkSession
 
 from lakeloop.checking import Check
-from lakeloop.config.models import Model
+from lakeloop.config.model import Model
 from lakeloop.errors import Problem
 from lakeloop.modelling import labels
 

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from lakeloop.config.models import Thresholds
+from lakeloop.config.monitoring import Thresholds
 from lakeloop.monitoring.bins import cut
 from lakeloop.monitoring.drift import METRICS, SCHEMA, drift
 from lakeloop.monitoring.profile import BASELINE, INPUT, Plan, profile

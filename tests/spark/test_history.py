@@ -12,7 +12,7 @@ from conftest import MakeUseCase, UseCase, tuples
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from lakeloop import history
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.errors import ConfigurationError
 from lakeloop.governance import audit
 from lakeloop.tables import GONE

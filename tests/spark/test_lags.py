@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from pyspark.sql import SparkSession
 
-from lakeloop.config.models import FeatureGroup
+from lakeloop.config.features import FeatureGroup
 from lakeloop.features.table import with_features
 from lakeloop.features.tiles import tiles
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import MakeUseCase, UseCase
 from pyspark.sql import SparkSession
 
-from lakeloop.config.models import Maintenance
+from lakeloop.config.maintenance import Maintenance
 from lakeloop.derivation import Appended, ByKey, Derivation
 from lakeloop.maintenance import maintain, vacuum
 from lakeloop.tables import Table

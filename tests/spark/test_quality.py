@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from lakeloop.config.models import Rule
+from lakeloop.config.sources import Rule
 from lakeloop.quality import Expectations, counts
 
 RULES = {

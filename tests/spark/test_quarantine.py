@@ -9,7 +9,7 @@ from conftest import MakeUseCase, UseCase
 from pyspark.sql import DataFrame
 
 from lakeloop import silver
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.governance import quarantine
 from lakeloop.governance.quarantine import Judgement
 

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakeloop import gold, history, silver
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.tables import Table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
 
-from lakeloop.config.models import FeatureGroup
+from lakeloop.config.features import FeatureGroup
 from lakeloop.features.tiles import tiles
 
 GROUP = FeatureGroup.model_validate({

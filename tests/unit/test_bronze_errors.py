@@ -8,7 +8,7 @@ import pytest
 
 from lakeloop import bronze, places
 from lakeloop.config import load
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.errors import DataError, MachineError
 
 from .conftest import Folder

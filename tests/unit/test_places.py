@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.places import advice
 
 

@@ -2,6 +2,6 @@
 
 from lakeloop.config.environment import Environment
 from lakeloop.config.loading import Settings, load, load_environment
-from lakeloop.config.models import Pipeline
+from lakeloop.config.pipeline import Pipeline
 
 __all__ = ["Environment", "Pipeline", "Settings", "load", "load_environment"]

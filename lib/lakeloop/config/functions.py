@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lakeloop.config.models import PYTHON, Pipeline
+from lakeloop.config.pipeline import Pipeline
+from lakeloop.config.sources import PYTHON
 from lakeloop.errors import ConfigurationError, LakeloopError, Problem
 
 # Modules of use cases' folders that are loaded now: another use case may have others of the same names.

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from lakeloop.config import references
 from lakeloop.config.environment import Environment
 from lakeloop.config.functions import Function, load_functions
-from lakeloop.config.models import Pipeline
+from lakeloop.config.pipeline import Pipeline
 from lakeloop.errors import ConfigurationError, Problem
 
 PIPELINE_FILE = "pipeline.yml"

@@ -12,7 +12,9 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 
 from lakeloop.config import intervals, options, sql
-from lakeloop.config.models import BARE_TYPE, END, HISTORY, LAST_SEEN, METRICS, PYTHON, START, Pipeline, Split
+from lakeloop.config.model import METRICS, Split
+from lakeloop.config.pipeline import Pipeline
+from lakeloop.config.sources import BARE_TYPE, END, HISTORY, LAST_SEEN, PYTHON, START
 from lakeloop.errors import Problem
 
 # What a history asks of the first column of `latest_by`.

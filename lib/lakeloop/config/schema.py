@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from lakeloop.config.environment import Environment
-from lakeloop.config.models import Pipeline
+from lakeloop.config.pipeline import Pipeline
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # The schema of each pipeline.yml, in the folder of the use cases, and the first line that leads editors to it.

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings
-from lakeloop.config.models import FeatureGroup
+from lakeloop.config.features import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derivation import ByKey, BySlice, DaysAfter, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings, intervals, sql
-from lakeloop.config.models import FeatureGroup
+from lakeloop.config.features import FeatureGroup
 from lakeloop.derivation import BySlice, Derivation
 from lakeloop.tables import Table
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config import intervals, sql
-from lakeloop.config.models import FeatureGroup
+from lakeloop.config.features import FeatureGroup
 from lakeloop.features import asof
 from lakeloop.features.asof import AT, IS_TILE, OWNER, PACKED, PARTIAL, Feature
 from lakeloop.features.tiles import KNOWN_AT, PARTIALS

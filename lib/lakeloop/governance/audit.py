@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop import history, silver
-from lakeloop.config.models import START, Source
+from lakeloop.config.sources import START, Source
 from lakeloop.derivation import ByKey, Derivation, Folded
 from lakeloop.errors import LakeloopError
 from lakeloop.governance import files

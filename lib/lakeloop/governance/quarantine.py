@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 
 from lakeloop import silver
 from lakeloop.config import sql
-from lakeloop.config.models import BARE_TYPE, Source
+from lakeloop.config.sources import BARE_TYPE, Source
 from lakeloop.errors import LakeloopError
 from lakeloop.governance.words import counted
 from lakeloop.pipeline import Run

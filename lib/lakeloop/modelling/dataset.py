@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config import Pipeline, intervals, sql
-from lakeloop.config.models import Model, Split
+from lakeloop.config.model import Model, Split
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.errors import DataError
 from lakeloop.features.table import DATE

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config import intervals
-from lakeloop.config.models import Model
+from lakeloop.config.model import Model
 
 _AT, _VALUE, _SAME = "_forecast_at", "_forecast_value", "_forecast_entity_"
 

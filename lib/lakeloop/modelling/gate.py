@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lakeloop.config.models import Gate
+from lakeloop.config.model import Gate
 from lakeloop.modelling.metrics import SMALLER_IS_BETTER, better
 
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config.loading import nearest
-from lakeloop.config.models import Model
+from lakeloop.config.model import Model
 
 MOST_ROWS, MOST_CLASSES, SHOWN = 20_000, 100, 5
 

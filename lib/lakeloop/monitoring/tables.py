@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings
-from lakeloop.config.models import Thresholds
+from lakeloop.config.monitoring import Thresholds
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derivation import ALL, BySlice, Derivation, Rows
 from lakeloop.features.table import feature_table

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import yaml
 
 from lakeloop.config import intervals
-from lakeloop.config.models import Monitoring
+from lakeloop.config.monitoring import Monitoring
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.files import Files
 from lakeloop.onboarding.identity import Identity, Span

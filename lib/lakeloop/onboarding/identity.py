@@ -11,7 +11,7 @@ from itertools import combinations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeloop.config.models import Monitoring
+from lakeloop.config.monitoring import Monitoring
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.names import quoted, snake
 

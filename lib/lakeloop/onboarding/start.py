@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from lakeloop import bronze, silver
 from lakeloop.config import Environment, Pipeline, Settings
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.errors import DataError
 from lakeloop.features.table import DATE
 from lakeloop.onboarding import columns as raw_columns

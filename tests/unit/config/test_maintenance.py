@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from lakeloop.config.models import Maintenance
+from lakeloop.config.maintenance import Maintenance
 from lakeloop.maintenance import retention_properties
 
 from ..conftest import Folder

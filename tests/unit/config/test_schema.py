@@ -13,8 +13,9 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from lakeloop.config.environment import Environment
-from lakeloop.config.models import Pipeline, Section
+from lakeloop.config.pipeline import Pipeline
 from lakeloop.config.schema import SCHEMA_FILE, SCHEMA_LINE, json_schema, reference, schema_text
+from lakeloop.config.values import Section
 
 PROJECT = Path(__file__).parents[3]
 

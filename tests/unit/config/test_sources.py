@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lakeloop.config import load
-from lakeloop.config.models import Source
 from lakeloop.config.references import spine_key
+from lakeloop.config.sources import Source
 
 from ..conftest import Folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakeloop.config.models import Source
+from lakeloop.config.sources import Source
 from lakeloop.governance.quarantine import columns_of
 
 SOURCE = Source(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hyperopt.pyll.stochastic import sample
 
-from lakeloop.config.models import ALGORITHMS, Model
+from lakeloop.config.model import ALGORITHMS, Model
 from lakeloop.modelling.estimators import MOST_CATEGORIES, NAIVE, make, search_space
 from lakeloop.modelling.predictor import Predictor, prepared
 

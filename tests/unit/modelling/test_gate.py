@@ -6,7 +6,7 @@ from math import inf, nan
 
 import pytest
 
-from lakeloop.config.models import Gate
+from lakeloop.config.model import Gate
 from lakeloop.modelling.gate import Check, decide
 
 
