@@ -67,12 +67,17 @@ def in_folder(table: Path, limit: int | None = None) -> list[Commit]:
         names = sorted((file.name for file in log.iterdir() if _FILE.fullmatch(file.name)), reverse=True)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [_commit(log / name) for name in names[:limit]]
+    return [commit for name in names[:limit] if (commit := _commit(log / name)) is not None]
 
 
-def _commit(file: Path) -> Commit:
+def _commit(file: Path) -> Commit | None:
+    """The commit in a file of the log; None where Delta has removed it since it was listed, as it does old ones."""
     info = {}
-    with file.open(encoding="utf-8") as lines:
+    try:
+        lines = file.open(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    with lines:
         # It is among the first; a commit may have a line for each of many thousand files.
         for line in lines:
             if _INFO in line and _INFO in (action := json.loads(line)):

@@ -28,3 +28,11 @@ def test_a_commit_of_others_may_say_little(tmp_path: Path) -> None:
         Commit(8, "", {}, None, second - timedelta(seconds=1)),
         Commit(7, "", {}, None, second),
     ]
+
+
+def test_a_commit_that_is_cleaned_up_meanwhile_is_none(tmp_path: Path) -> None:
+    log = tmp_path / "_delta_log"
+    log.mkdir()
+    (log / f"{7:020}.json").symlink_to(log / "gone")
+    (log / f"{8:020}.json").write_text('{"commitInfo": {"operation": "WRITE"}}')
+    assert [(commit.version, commit.operation) for commit in in_folder(tmp_path)] == [(8, "WRITE")]
