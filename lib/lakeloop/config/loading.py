@@ -22,6 +22,8 @@ from lakeloop.errors import ConfigurationError, Problem
 
 PIPELINE_FILE = "pipeline.yml"
 FIRST = "env/local.yml"
+# A key of a dotted path: in quotes, or up to the next dot.
+_KEY = re.compile(r"""(?:^|(?<=\.))(?:(['"])(.*?)\1(?=\.|$)|([^.]*))""")
 
 
 @dataclass(frozen=True)
@@ -205,8 +207,11 @@ def _yaml_hint(said: str, before: str) -> str:
 
 
 def _path(key: str) -> list[str]:
-    """The keys of a dotted path; what stands below `spark` is one of Spark's own, dots and all."""
-    return key.split(".", 1) if key.startswith("spark.") else key.split(".")
+    """The keys of a dotted path. What stands in quotes is one key, dots and all, and so is what stands below `spark`:
+    one of Spark's own."""
+    if key.startswith("spark."):
+        return ["spark", key.removeprefix("spark.").strip("'\"")]
+    return [quoted or plain for _, quoted, plain in _KEY.findall(key)]
 
 
 def _with(data: Any, path: list[str], value: Any) -> Any:

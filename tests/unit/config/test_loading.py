@@ -195,10 +195,16 @@ def test_the_last_override_of_a_key_wins(conf: Folder) -> None:
     assert settings.pipeline.model.seed == 2
 
 
-def test_an_override_of_a_spark_setting_keeps_its_dotted_name(conf: Folder) -> None:
+@pytest.mark.parametrize("key", ["spark.driver.memory", "'spark.driver.memory'", '"spark.driver.memory"'])
+def test_an_override_of_a_spark_setting_keeps_its_dotted_name(conf: Folder, key: str) -> None:
     conf.env("local", "spark: {spark.ui.enabled: false}")
-    settings = load(conf.pipeline(), sets=("environment.spark.spark.driver.memory=2g",))
+    settings = load(conf.pipeline(), sets=(f"environment.spark.{key}=2g",))
     assert settings.environment.spark == {"spark.ui.enabled": "false", "spark.driver.memory": "2g"}
+
+
+def test_an_override_of_a_key_with_a_dot_has_it_in_quotes(conf: Folder) -> None:
+    settings = load(conf.pipeline(), sets=("sources.orders.columns.'unit.price'=double",))
+    assert settings.pipeline.sources["orders"].columns["unit.price"] == "double"
 
 
 @pytest.mark.parametrize("item", ["model.seed", "=3", "model.seed=[", " =x"])
