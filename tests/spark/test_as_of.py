@@ -13,8 +13,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from lakeloop.config.features import FeatureGroup
-from lakeloop.features.table import with_features
 from lakeloop.features.tiles import tiles
+from lakeloop.features.windows import as_of
 
 START = datetime(2024, 3, 30, 22, tzinfo=timezone.utc)
 STEP, KNOWN_AFTER = 15 * 60, 40 * 60
@@ -71,7 +71,7 @@ def spine(seed: int = 8, count: int = 60) -> list[tuple[int, str | None, int | N
 def features(spark: SparkSession, given: Sequence[Event], rows: Sequence[tuple[Any, ...]]) -> DataFrame:
     schema = "shop string, till int, sold_at timestamp, x double, kind string"
     frame = spark.createDataFrame(list(given), schema)
-    return with_features(spark.createDataFrame(list(rows), SPINE), ["id"], "at", [("g", GROUP, tiles(frame, GROUP))])
+    return as_of(spark.createDataFrame(list(rows), SPINE), "at", [("g", GROUP, tiles(frame, GROUP))])
 
 
 def known_at(sold_at: datetime) -> float:
@@ -177,7 +177,7 @@ def test_a_window_reaches_over_the_spans_that_an_entity_is_cut_into(spark: Spark
         [("a", day, float(i)) for i, day in enumerate(days)], "shop string, sold_at timestamp, x double"
     )
     rows = spark.createDataFrame([(i, "a", day) for i, day in enumerate(days)], "id int, shop string, at timestamp")
-    found = with_features(rows, ["id"], "at", [("g", group, tiles(sales, group))]).orderBy("id").collect()
+    found = as_of(rows, "at", [("g", group, tiles(sales, group))]).orderBy("id").collect()
     expected = [range(max(0, i - 19), i + 1) for i in range(200)]
     assert [(row["g_n_20d"], row["g_total_20d"], row["g_most_20d"]) for row in found] == [
         (len(inside), sum(inside), max(inside)) for inside in expected

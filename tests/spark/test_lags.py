@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from pyspark.sql import SparkSession
 
 from lakeloop.config.features import FeatureGroup
-from lakeloop.features.table import with_features
 from lakeloop.features.tiles import tiles
+from lakeloop.features.windows import as_of
 
 START = datetime(2024, 3, 1, tzinfo=timezone.utc)
 GROUP = FeatureGroup.model_validate({
@@ -24,7 +24,7 @@ def test_lags(spark: SparkSession) -> None:
     rows = [(1, "a", START + timedelta(hours=24)), (2, "a", START + timedelta(hours=26)), (3, "b", START)]
     spine = spark.createDataFrame(rows, "id int, shop string, at timestamp")
 
-    found = with_features(spine, ["id"], "at", [("g", GROUP, tiles(events, GROUP))]).orderBy("id")
+    found = as_of(spine, "at", [("g", GROUP, tiles(events, GROUP))]).orderBy("id")
 
     assert found.columns[3:] == [
         "g_sold_1d", "g_most_1d", "g_sold_lag_2h", "g_most_lag_2h", "g_sold_lag_1d", "g_most_lag_1d",
@@ -45,6 +45,6 @@ def test_without_an_entity_all_events_are_of_one(spark: SparkSession) -> None:
     spine = spark.createDataFrame([(1, START + timedelta(hours=24))], "id int, at timestamp")
     group = GROUP.model_copy(update={"entity": []})
 
-    [row] = with_features(spine, ["id"], "at", [("g", group, tiles(events, group))]).collect()
+    [row] = as_of(spine, "at", [("g", group, tiles(events, group))]).collect()
 
     assert (row["g_sold_lag_2h"], row["g_most_lag_2h"], row["g_sold_lag_1d"]) == (36.0, 32.0, 1.0)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
-from operator import and_
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -14,7 +10,7 @@ from lakeloop.config.features import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derivation import ByKey, BySlice, DaysAfter, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
-from lakeloop.features.windows import as_of, feature_columns, reach
+from lakeloop.features.windows import as_of, reach
 from lakeloop.tables import Table
 
 DATE = "feature_date"
@@ -39,29 +35,12 @@ def derivation(settings: Settings) -> Derivation:
 
     def compute(rows: Rows) -> DataFrame:
         dated = rows[spine].withColumn(DATE, F.to_date(time))
-        return with_features(dated, key, time, [(name, group, rows[table]) for table, (name, group) in groups.items()])
+        return as_of(dated, time, [(name, group, rows[table]) for table, (name, group) in groups.items()])
 
     touched: dict[Table, str | DaysAfter] = {spine: f"to_date(`{time}`)"}
     touched |= {table: _days_after(group) for table, (_, group) in groups.items()}
     identity = BySlice(DATE, touched, frozenset(touched))
     return Derivation(feature_table(settings), (spine, *groups), compute, identity, fingerprint)
-
-
-def with_features(
-    rows: DataFrame, key: Sequence[str], time: str, groups: Sequence[tuple[str, FeatureGroup, DataFrame]]
-) -> DataFrame:
-    """``rows`` with the features of each group (its name, its configuration, its tiles) as of ``time``.
-
-    No row is added or lost, for ``key`` identifies them: what the features need of a row travels, and is joined back.
-    """
-    if not groups:
-        return rows
-    needed = dict.fromkeys([*key, time, *[column for _, group, _ in groups for column in group.entity]])
-    features = as_of(rows.select(*[f"`{column}`" for column in needed]), time, groups)
-    added = [feature.column for name, group, _ in groups for feature in feature_columns(name, group)]
-    features = features.select(*[F.col(f"`{column}`").alias(f"_key_{column}") for column in key], *added)
-    same = reduce(and_, [F.col(f"`{column}`").eqNullSafe(F.col(f"`_key_{column}`")) for column in key])
-    return rows.join(features, same, "left").select(*[f"`{column}`" for column in rows.columns], *added)
 
 
 def _days_after(group: FeatureGroup) -> DaysAfter:

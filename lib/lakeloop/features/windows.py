@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
@@ -11,8 +12,9 @@ from pyspark.sql import types as T
 
 from lakeloop.config import intervals, sql
 from lakeloop.config.features import FeatureGroup
-from lakeloop.features import asof
-from lakeloop.features.asof import AT, IS_TILE, OWNER, PACKED, PARTIAL, Feature
+from lakeloop.features import parcels
+from lakeloop.features.asof import Feature
+from lakeloop.features.parcels import AT, BUCKET, ENTITY, GROUP, HIGH, LOW, MICROS, PARCEL, PARTIAL, Group
 from lakeloop.features.tiles import KNOWN_AT, PARTIALS
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 # copied into the spans that its windows reach: in spans of four windows, one tile in four.
 _WINDOWS_A_SPAN = 4
 _SHORTEST_SPAN = 30 * 86_400
+# A group's owners are spread over as many buckets as Spark makes partitions, but for a laptop's two.
+_FEWEST_BUCKETS = 16
 
 
 def feature_columns(name: str, group: FeatureGroup) -> list[Feature]:
@@ -47,65 +51,88 @@ def as_of(rows: DataFrame, time: str, groups: Sequence[tuple[str, FeatureGroup, 
 
     ``rows`` has the groups' entity columns. No row is added or lost, their order is another. Features are double, null
     where the window holds no value; counts are bigint, then 0, also for a row whose entity or time is null.
+
+    What a row's features depend on, its entities and its time, stands for it on the way as two hashes of 64 bits:
+    rows that have the same ones have the same features.
     """
-    columns = rows.schema.fields
-    rows = rows.withColumn(PACKED, F.lit(b""))
-    features: list[Feature] = []
-    for name, group, tiles in groups:
-        rows = _with_group(rows, time, tiles, name, group)
-        features += feature_columns(name, group)
-    schema = T.StructType([*columns, *[_field(feature) for feature in features]])
+    if not groups:
+        return rows
+    known = [_known(number, name, group) for number, (name, group, _) in enumerate(groups)]
+    buckets = max(_FEWEST_BUCKETS, _partitions(rows))
+    entities = list(dict.fromkeys(column for group in known for column in group.entity))
+    identity = [column.alias(name) for name, column in _identity(rows, time, entities).items()]
+    asking = rows.select(*identity, _micros(time).alias(MICROS), *map(_entity, entities))
 
-    def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from asof.unpack(batches, features)
+    def ask(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from parcels.ask(batches, known, buckets)
 
-    return rows.mapInArrow(unpack, schema)
+    def answer(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from parcels.answer(batches, known, buckets)
+
+    def gather(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from parcels.gather(batches, known)
+
+    offered = [_offered(tiles, group, one, buckets) for (_, group, tiles), one in zip(groups, known, strict=True)]
+    met = reduce(DataFrame.unionAll, [asking.mapInArrow(ask, PARCEL), *offered]).repartition(GROUP, BUCKET)
+    features = [feature for group in known for feature in group.features]
+    schema = T.StructType([
+        T.StructField(HIGH, T.LongType()), T.StructField(LOW, T.LongType()), *map(_field, features)
+    ])  # fmt: skip
+    answers = met.mapInArrow(answer, PARCEL).repartition(BUCKET).mapInArrow(gather, schema)
+    return (
+        rows.select("*", *identity)
+        .join(answers, [HIGH, LOW], "left")
+        .select(*[F.col(f"`{column}`") for column in rows.columns], *map(_value, features))
+    )
 
 
-def _with_group(rows: DataFrame, time: str, tiles: DataFrame, name: str, group: FeatureGroup) -> DataFrame:
-    """``rows`` with a group's features added to PACKED."""
-    features = feature_columns(name, group)
+def _known(number: int, name: str, group: FeatureGroup) -> Group:
+    """What the workers are told of a group."""
     span = max(_WINDOWS_A_SPAN * reach(group), _SHORTEST_SPAN)
-    at = _moment(time, group)
-    moments = rows.select(
-        *[F.col(f"`{column}`") for column in rows.columns],
-        _owner(group, F.floor(at / span)).alias(OWNER),
-        at.alias(AT),
-        F.lit(False).alias(IS_TILE),
-    )
-    known = F.unix_timestamp(KNOWN_AT)
-    last = F.floor((known + reach(group) - 1) / span)
-    spread = tiles.withColumn("_span", F.explode(F.sequence(F.floor(known / span), last)))
-    partials = [F.col(column).cast("double").alias(PARTIAL + column) for column in _partials(group)]
-    events = spread.select(
-        *partials, _owner(group, F.col("_span")).alias(OWNER), known.alias(AT), F.lit(True).alias(IS_TILE)
-    )
-    both = moments.unionByName(events, allowMissingColumns=True)
-    # Rows of nobody are spread by what they are.
-    nobody = F.xxhash64(*[f"`{column}`" for column in rows.columns if column != PACKED])
-    placed = both.repartition(F.when(F.col(OWNER).isNotNull(), F.xxhash64(OWNER)).otherwise(nobody))
-
-    def compute(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from asof.add(batches, features)
-
-    return placed.mapInArrow(compute, rows.schema)
+    features = tuple(feature_columns(name, group))
+    return Group(number, tuple(group.entity), features, intervals.seconds(group.resolution), span)
 
 
-def _moment(time: str, group: FeatureGroup) -> Column:
-    """The last end of a tile, in seconds since 1970, that had passed at ``time``."""
-    step = intervals.seconds(group.resolution)
-    return F.expr(f"cast(floor(unix_micros(cast(`{time}` as timestamp)) / {step}000000L) as bigint) * {step}L")
+def _partitions(rows: DataFrame) -> int:
+    """How many partitions Spark makes; on Databricks that may be left to it ("auto")."""
+    wanted = rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or ""
+    return int(wanted) if wanted.isdigit() else 200
 
 
-def _owner(group: FeatureGroup, span: Column) -> Column:
-    """The entity and the span of its time, as a text; null where a part of it is null."""
-    parts = [F.col(f"`{column}`").cast("string") for column in group.entity]
-    separated = [part for value in parts for part in (value, F.lit("\x1f"))]
-    return F.concat(*separated, span.cast("string"))
+def _identity(rows: DataFrame, time: str, entities: Sequence[str]) -> dict[str, Column]:
+    """Two hashes of a row's time and entities. Spark's hash passes over a null, so it is told of each."""
+    given = [_micros(time), *[F.col(f"`{column}`").cast("string") for column in entities]]
+    told = [part for column in given for part in (column, column.isNull())]
+    return {HIGH: F.xxhash64(F.lit(HIGH), *told), LOW: F.xxhash64(F.lit(LOW), *told)}
+
+
+def _micros(time: str) -> Column:
+    return F.expr(f"unix_micros(cast(`{time}` as timestamp))")
+
+
+def _entity(column: str) -> Column:
+    return F.col(f"`{column}`").cast("string").alias(ENTITY + column)
+
+
+def _offered(tiles: DataFrame, group: FeatureGroup, known: Group, buckets: int) -> DataFrame:
+    """A group's tiles in parcels."""
+    partials = [F.col(f"`{column}`").cast("double").alias(PARTIAL + column) for column in _partials(group)]
+    at = F.unix_timestamp(KNOWN_AT).alias(AT)
+
+    def offer(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from parcels.offer(batches, known, buckets)
+
+    return tiles.select(at, *map(_entity, group.entity), *partials).mapInArrow(offer, PARCEL)
 
 
 def _field(feature: Feature) -> T.StructField:
     return T.StructField(feature.column, T.LongType() if feature.function == "count" else T.DoubleType())
+
+
+def _value(feature: Feature) -> Column:
+    """A feature's column; a row that asked nothing has no answer, and a count of nothing is 0."""
+    value = F.col(f"`{feature.column}`")
+    return (F.coalesce(value, F.lit(0)) if feature.function == "count" else value).alias(feature.column)
 
 
 def _partials(group: FeatureGroup) -> list[str]:
