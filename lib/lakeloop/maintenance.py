@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from lakeloop.config import Settings, intervals, sizes
+from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.maintenance import Maintenance
+from lakeloop.errors import ConfigurationError, Problem
 from lakeloop.governance.ledger import LEDGER
 from lakeloop.pipeline import explaining
 from lakeloop.status import known_tables
@@ -69,7 +71,7 @@ def maintain(lakehouse: Lakehouse, table: Table, policy: Maintenance, run_id: st
     size = sizes.in_bytes(policy.compact_below)
     if before.files >= policy.small_files and lakehouse.files_below(table, size) >= policy.small_files:
         with _setting(lakehouse, _SMALL, size):
-            lakehouse.command(table, f"OPTIMIZE {{table}}{_order(policy.z_order.get(str(table), ()))}", progress)
+            _compact(lakehouse, table, policy.z_order.get(str(table), ()), progress)
         after = lakehouse.detail(table)
     hours = intervals.seconds(policy.retention) // 3600
     removed, freed = vacuum(lakehouse, table, hours, progress)
@@ -96,8 +98,18 @@ def vacuum(
     return None, None
 
 
-def _order(columns: Sequence[str]) -> str:
-    return f" ZORDER BY ({', '.join(f'`{column}`' for column in columns)})" if columns else ""
+def _compact(lakehouse: Lakehouse, table: Table, order: Sequence[str], progress: Mapping[str, object]) -> None:
+    """Few files of many, their rows by ``order``; ConfigurationError where Delta cannot order by these columns."""
+    by = f" ZORDER BY ({', '.join(f'`{column}`' for column in order)})" if order else ""
+    try:
+        lakehouse.command(table, f"OPTIMIZE {{table}}{by}", progress)
+    except PySparkException as error:
+        if "DELTA_ZORDERING" not in str(error):
+            raise
+        file = str(lakehouse.settings.folder / PIPELINE_FILE)
+        expected = "columns that the table has and that Delta keeps statistics of: by default those of its first 32"
+        found = ", ".join(order)
+        raise ConfigurationError([Problem(file, f"maintenance.z_order.{table}", found, expected)]) from error
 
 
 @contextmanager

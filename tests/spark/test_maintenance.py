@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from lakeloop.config.maintenance import Maintenance
 from lakeloop.derivation import Appended, ByKey, Derivation
+from lakeloop.errors import ConfigurationError
 from lakeloop.maintenance import maintain, vacuum
 from lakeloop.tables import Table
 
@@ -60,6 +61,17 @@ def test_many_small_files_become_few_and_nothing_is_computed_anew(case: UseCase)
     for derivation in (BY_KEY, appended):
         assert case.engine().derive(derivation).action == "unchanged"
     assert case.engine().outlook(BY_KEY) == ("nothing", "")
+
+
+@pytest.mark.parametrize("column", ["x", "gone"])
+def test_an_order_that_delta_cannot_make_is_told_where_it_is_asked_for(case: UseCase, column: str) -> None:
+    case.sql("ALTER TABLE {silver.a} SET TBLPROPERTIES ('delta.dataSkippingNumIndexedCols' = '0')")
+    for number in range(2, 5):
+        case.append("silver.a", [(number, 0)], SCHEMA)
+    with pytest.raises(ConfigurationError) as told:
+        maintain(case.lakehouse, IN, Maintenance(small_files=3, z_order={"silver.a": [column]}), "r1")
+    [problem] = told.value.problems
+    assert (problem.where, problem.found) == ("maintenance.z_order.silver.a", column)
 
 
 def test_what_came_after_it_is_followed(case: UseCase) -> None:
