@@ -33,6 +33,10 @@ DELTA_SETTINGS = {
 # end a run over a million rows. See docs/decisions.md.
 SESSION_SETTINGS = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZone": "UTC"}
 
+# Spark generates methods so long that Java's optimizing compiler works on one for seconds, and then often gives up: a
+# tenth of what a first run takes. Such methods stay with Java's other compiler. Other Javas pass over the options.
+JAVA_OPTIONS = "-XX:+IgnoreUnrecognizedVMOptions -XX:MaxNodeLimit=20000 -XX:LiveNodeCountInliningCutoff=10000"
+
 
 def session(settings: Settings) -> SparkSession:
     """The SparkSession to work with.
@@ -91,7 +95,7 @@ def _local_session(
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         _give_jars_to_running_jvm(paths)
     log4j = Path(__file__).with_name("log4j2.properties").as_uri()
-    options = f"-Dlog4j2.configurationFile={log4j} -Dlakeloop.log={log}"
+    options = f"{JAVA_OPTIONS} -Dlog4j2.configurationFile={log4j} -Dlakeloop.log={log}"
     wanted = {
         **DELTA_SETTINGS,
         **SESSION_SETTINGS,

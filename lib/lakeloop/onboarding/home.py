@@ -17,9 +17,12 @@ master: local[*]
 spark:
   spark.driver.memory: 4g
   spark.ui.enabled: false
+  spark.driver.extraJavaOptions: -XX:+UseParallelGC
   spark.sql.session.timeZone: UTC
   # Made for one machine and small tables; a cluster keeps its own settings.
   spark.databricks.delta.snapshotPartitions: 1
+  # Up to this many files are listed by the driver, not by a Spark job with a task for each.
+  spark.sql.sources.parallelPartitionDiscovery.threshold: 10000
 """
 
 

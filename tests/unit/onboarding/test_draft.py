@@ -75,6 +75,12 @@ model:
     )
 
 
+def test_a_laptop_is_set_as_the_examples_are(tmp_path: Path) -> None:
+    file = Home(tmp_path / "conf", "shop").environment()
+    assert file is not None
+    assert file.read_text() == (Path(__file__).parents[3] / "conf" / "env" / "local.yml").read_text()
+
+
 def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     home = Home(tmp_path / "conf", "shop")
     home.check()
