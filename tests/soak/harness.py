@@ -67,15 +67,28 @@ features:
 model: {task: binary, spine: gold.purchases, label: amount > 50, split: {by: time}}
 """
 
+# What a few kills need: one source, and the table that a model would learn from.
+SMALL = """
+pipeline: shop
+sources:
+  orders:
+    path: orders/*.csv
+    options: {header: true}
+    key: order_id
+    columns: {order_id: int, customer: string, at: timestamp, amount: int}
+    expect: {amount_is_positive: amount > 0}
+model: {task: binary, spine: silver.orders, label: amount > 50, split: {by: random}}
+"""
+
 Snapshot = dict[str, list[tuple[Any, ...]]]
 
 
-def write_use_case(folder: Path, spark: dict[str, Any]) -> Path:
+def write_use_case(folder: Path, spark: dict[str, Any], pipeline: str = PIPELINE) -> Path:
     """The shop's configuration below ``folder``; its root is given with each run."""
     home = folder / "conf" / "shop"
     environment = home.parent / "env" / "local.yml"
     for file, text in {
-        home / "pipeline.yml": PIPELINE,
+        home / "pipeline.yml": pipeline,
         environment: yaml.safe_dump({"root": "unset", "master": "local[2]", "spark": spark}),
     }.items():
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,8 @@ from quick_spark import SPARK
 
 from soak import worker
 from soak.harness import (
+    PIPELINE,
+    SMALL,
     AfterSeconds,
     AtFile,
     AtPoint,
@@ -61,9 +63,9 @@ FILES = [
 class Twins:
     """Two lakehouses that get the same raw files; the runs of one are killed."""
 
-    def __init__(self, spark: SparkSession, folder: Path) -> None:
+    def __init__(self, spark: SparkSession, folder: Path, pipeline: str = PIPELINE) -> None:
         self._spark = spark
-        self._home = write_use_case(folder, SPARK)
+        self._home = write_use_case(folder, SPARK, pipeline)
         self._log = folder / "worker.log"
         self.whole = settings_at(self._home, folder / "whole")
         self.killed = settings_at(self._home, folder / "killed")
@@ -86,6 +88,10 @@ class Twins:
             self._worker = None
             raise
 
+    def go_on(self) -> None:
+        """A run of the other in the tests' own session, which is there already."""
+        worker.run(self._spark, self.killed)
+
     def assert_equal(self) -> None:
         """Every table of the other is as in the one, whose runs nobody kills."""
         worker.run(self._spark, self.whole)
@@ -103,6 +109,25 @@ def twins(spark: SparkSession, tmp_path: Path) -> Iterator[Twins]:
     made = Twins(spark, tmp_path)
     yield made
     made.end()
+
+
+# Between the first data's commit and its checkpoint, and between the two commits that silver is made of. A process to
+# be killed takes half a minute, so `make test` has two of them.
+@pytest.mark.parametrize(
+    "points",
+    [
+        ("after stream bronze.orders", "before merge silver.orders"),
+        pytest.param(("before create silver.orders", "after append quarantine.orders"), marks=pytest.mark.soak),
+    ],
+)
+def test_runs_that_are_killed_are_gone_on_with(spark: SparkSession, tmp_path: Path, points: tuple[str, ...]) -> None:
+    twins = Twins(spark, tmp_path, SMALL)
+    for point in points:
+        twins.new_day()
+        with pytest.raises(Killed):
+            twins.run(AtPoint(point))
+        twins.go_on()
+    twins.assert_equal()
 
 
 @pytest.mark.soak
