@@ -31,6 +31,8 @@ PARCEL = f"{GROUP} int, {BUCKET} int, {CONTENT} binary"
 _SPAN = "_lakeloop_span"
 # Owner and time as one number: seconds since 1970 take 41 bits, which leaves room for four million owners a bucket.
 _SECONDS = 1 << 41
+# An odd number by which a product's upper bits depend on all of a factor's.
+_MIXING = np.uint64(0x9E3779B97F4A7C15)
 # Rows that are addressed at a time, and rows of a parcel or a batch at most.
 _AT_A_TIME, _MOST = 200_000, 50_000
 _SCHEMA = pa.schema([(GROUP, pa.int32()), (BUCKET, pa.int32()), (CONTENT, pa.binary())])
@@ -148,12 +150,12 @@ def _keys(moments: pa.Table, tiles: pa.Table, group: Group) -> np.ndarray:
 
 def _meeting(rows: pa.Table, group: Group, buckets: int) -> np.ndarray:
     """The bucket of each row: the same for the moments and the tiles of an owner."""
-    mixed = rows[_SPAN].to_numpy().astype(np.uint64)
+    mixed = rows[_SPAN].to_numpy().astype(np.uint64) * _MIXING
     for column in group.entity:
         codes, distinct = _codes(rows[ENTITY + column])
         texts = np.array(distinct.to_pylist(), dtype=object)
         hashes = pd.util.hash_array(texts, categorize=False) if len(texts) else np.empty(0, np.uint64)
-        mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + hashes[codes]
+        mixed = (mixed + hashes[codes]) * _MIXING
     # The lower bits of a product know nothing of the upper ones of its factors.
     return ((mixed >> np.uint64(32)) % np.uint64(buckets)).astype(np.int64)
 

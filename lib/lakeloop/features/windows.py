@@ -60,7 +60,7 @@ def as_of(rows: DataFrame, time: str, groups: Sequence[tuple[str, FeatureGroup, 
     known = [_known(number, name, group) for number, (name, group, _) in enumerate(groups)]
     buckets = max(_FEWEST_BUCKETS, _partitions(rows))
     entities = list(dict.fromkeys(column for group in known for column in group.entity))
-    identity = [column.alias(name) for name, column in _identity(rows, time, entities).items()]
+    identity = [column.alias(name) for name, column in _identity(time, entities).items()]
     asking = rows.select(*identity, _micros(time).alias(MICROS), *map(_entity, entities))
 
     def ask(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -99,7 +99,7 @@ def _partitions(rows: DataFrame) -> int:
     return int(wanted) if wanted.isdigit() else 200
 
 
-def _identity(rows: DataFrame, time: str, entities: Sequence[str]) -> dict[str, Column]:
+def _identity(time: str, entities: Sequence[str]) -> dict[str, Column]:
     """Two hashes of a row's time and entities. Spark's hash passes over a null, so it is told of each."""
     given = [_micros(time), *[F.col(f"`{column}`").cast("string") for column in entities]]
     told = [part for column in given for part in (column, column.isNull())]

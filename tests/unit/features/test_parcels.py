@@ -95,3 +95,9 @@ def test_a_parcel_holds_no_more_rows_than_it_may(monkeypatch: pytest.MonkeyPatch
     [batch] = parcels.offer(tiles([(second, "a", 1.0) for second in range(5)], SHOP), SHOP, 4)
     assert [len(pa.ipc.open_stream(content.as_buffer()).read_all()) for content in batch[CONTENT]] == [2, 2, 1]
     assert len(set(batch[BUCKET].to_pylist())) == 1
+
+
+def test_the_spans_of_a_group_without_an_entity_are_spread() -> None:
+    days = [(second * ALL.span, "", 1.0) for second in range(200)]
+    addresses = {bucket for batch in parcels.offer(tiles(days, ALL), ALL, 16) for bucket in batch[BUCKET].to_pylist()}
+    assert len(addresses) > 12
