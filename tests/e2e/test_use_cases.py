@@ -32,8 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lakehouse")
 
 
-# Of the two that tell one class from another, the larger one is left to `make soak`: the flights are such a one too.
-@pytest.mark.parametrize("name", [pytest.param("breast_cancer", marks=pytest.mark.soak), "wine", "diabetes"])
+@pytest.mark.parametrize("name", USE_CASES)
 def test_a_use_case_runs_by_configuration_alone(name: str, spark: SparkSession, root: Path) -> None:
     table, rows, metric, least = USE_CASES[name]
     where = [str(PROJECT / "conf" / name), "--set", f"environment.root={root}"]
