@@ -38,6 +38,7 @@ from lakeloop.rawfiles import (
     quoted,
     raw_fields,
 )
+from lakeloop.session import interpret
 from lakeloop.sifting import sift
 from lakeloop.tables import Lakehouse, Table, is_conflict, looked_up
 
@@ -50,6 +51,9 @@ __all__ = ["CORRUPT", "FILE", "INGESTED", "METADATA", "MODIFIED", "ingest", "rea
 _LISTED = ("path", "length", "modificationTime")
 _LISTING = "path string, modificationTime timestamp, length bigint, content binary"
 
+
+# Files of so few bytes in all hold few rows, see session.interpret.
+_FEW_BYTES = 16 << 20
 
 # How often a stream is started whose Python process comes up too late.
 _STARTS = 6
@@ -198,6 +202,9 @@ def _batch_writer(settings: Settings, name: str, run: str, now: datetime) -> Cal
             refused = batch.add([_of_table(rows, batch.known, now)])
         else:
             files = _files(rows, source, path)
+            if files is not None and sum(file.bytes for file in files.files) <= _FEW_BYTES:
+                # The session is the stream's own.
+                interpret(rows.sparkSession, settings)
             refused = _told(name, lambda: batch.add_files(files)) if files is not None else ""
         if refused:
             raise DataError(refused)

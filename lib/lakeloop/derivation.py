@@ -33,7 +33,8 @@ class ByKey:
 
 @dataclass(frozen=True)
 class DaysAfter:
-    """A row touches the slices of the days from that of its ``column``, a date, to so many ``days`` later."""
+    """A row touches the slices of the days from that of its ``column``, a date, to so many ``days`` later; without a
+    date it touches none."""
 
     column: str
     days: int
@@ -63,11 +64,13 @@ class BySlice:
 
     ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
     array of values, DaysAfter, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with just the
-    rows that touch these slices (and perhaps a few more); the others whole."""
+    rows that touch these slices (and perhaps a few more); the others whole. With ``present`` the column is never null,
+    and a changed row whose slice would be touches none."""
 
     column: str
     touched: Mapping[Table, str | DaysAfter]
     restricted: frozenset[Table] = frozenset()
+    present: bool = False
 
 
 @dataclass(frozen=True)

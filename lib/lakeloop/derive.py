@@ -9,21 +9,19 @@ run that is killed has either made that commit or not; there is nothing else to 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from lakeloop.change_feed import CHANGE_COLUMNS, changed_rows, net_changes
+from lakeloop.change_feed import changed_rows
 from lakeloop.commits import Commit
-from lakeloop.derivation import ALL, NOTHING, Appended, ByKey, BySlice, DaysAfter, Derivation, Folded
-from lakeloop.literals import is_in
-from lakeloop.tables import Lakehouse, Table, is_conflict, is_missing_file
+from lakeloop.derivation import Derivation
+from lakeloop.making import Cannot, Making
+from lakeloop.tables import Lakehouse, Table, is_conflict
+from lakeloop.touches import Touches
 
-# Above this many slices a rebuild of the table is cheaper than naming them one by one.
-MOST_SLICES = 4000
+# So few rows are worked through before code for them is made and compiled: see Lakehouse.for_few_rows.
+FEW_ROWS = 50_000
 # Maintenance of an input is noted when it is so old, see Engine._worth_noting: well below the 30 days of a Delta log.
 NOTED_AFTER = timedelta(days=7)
 # Why a table is made anew, where the configuration is the reason.
@@ -56,6 +54,7 @@ class Engine:
         self.now = now or datetime.now(timezone.utc)
         self._latest: dict[Table, Commit | None] = {}
         self._rows: dict[Table, tuple[int, int]] = {}
+        self.touches = Touches()
 
     def latest(self, table: Table) -> Commit | None:
         """The table's newest commit as this run sees it: read once, or made by this run."""
@@ -91,8 +90,9 @@ class Engine:
             "run": self.run,
         }
         if known is None:
-            rows_in = self._build(derivation, versions, progress, known=None)
-            return self._outcome(derivation, "created", self._made(derivation), versions, rows_in, started)
+            making = self._making(derivation, versions, progress, None, self._in_inputs(versions))
+            rows_in = self._build(making, derivation, versions)
+            return self._outcome(derivation, "created", making.newest, versions, rows_in, started)
         commit, last = known
         reason = self._why_rebuild(derivation, last)
         rows_in = 0
@@ -103,18 +103,47 @@ class Engine:
                     self._latest[derivation.output] = commit
                     return Outcome(derivation.output, "unchanged", commit.version, seconds=time.monotonic() - started)
                 changed = {table: commits for table, commits in unseen.items() if _changes_rows(commits)}
+                rows = sum(changed_rows(commit) for commits in changed.values() for commit in commits)
+                making = self._making(derivation, versions, progress, commit, rows)
                 if changed:
-                    rows_in = self._update(derivation, versions, changed, progress, commit.version)
-            except _Rebuild as why:
+                    making.update(changed, self.touches)
+                    rows_in = sum(changed_rows(item) for item in changed.get(derivation.inputs[0], ()))
+            except Cannot as why:
                 reason = str(why)
         if reason:
-            rows_in = self._build(derivation, versions, progress, commit.version)
-        made = self._made(derivation)
-        if made == commit:
-            self.lakehouse.note_progress(derivation.output, progress)
-            del self._latest[derivation.output]
-            made = self._made(derivation)
-        return self._outcome(derivation, "rebuilt" if reason else "updated", made, versions, rows_in, started, reason)
+            making = self._making(derivation, versions, progress, commit, self._in_inputs(versions))
+            rows_in = self._build(making, derivation, versions)
+        if making.newest == commit:
+            making.note_progress()
+        action = "rebuilt" if reason else "updated"
+        return self._outcome(derivation, action, making.newest, versions, rows_in, started, reason)
+
+    def _making(
+        self,
+        derivation: Derivation,
+        versions: Mapping[Table, int],
+        progress: Mapping[str, object],
+        known: Commit | None,
+        rows: int | None,
+    ) -> Making:
+        """The work on so many rows, where that is known."""
+        few = rows is not None and rows <= FEW_ROWS
+        lakehouse = self.lakehouse.for_few_rows() if few else self.lakehouse
+        return Making(lakehouse, derivation, versions, progress, known)
+
+    def _build(self, making: Making, derivation: Derivation, versions: Mapping[Table, int]) -> int:
+        """Makes all of the table; returns the first input's rows."""
+        inputs = making.build()
+        first = derivation.inputs[0]
+        version, counted = self._rows.get(first, (None, 0))
+        return counted if version == versions[first] else inputs.count()
+
+    def _in_inputs(self, versions: Mapping[Table, int]) -> int | None:
+        """How many rows the inputs have, where this run knows it of all of them."""
+        known = [self._rows.get(table, (None, 0)) for table in versions]
+        if [version for version, _ in known] != list(versions.values()):
+            return None
+        return sum(rows for _, rows in known)
 
     def outlook(self, derivation: Derivation) -> tuple[str, str]:
         """What `derive` would do with the tables as they are, and why: nothing, create, update or rebuild."""
@@ -128,7 +157,7 @@ class Engine:
         versions = {table: newest.version for table, newest in there.items() if newest is not None}
         try:
             unseen = self._unseen(known[1], versions)
-        except _Rebuild as why:
+        except Cannot as why:
             return "rebuild", str(why)
         newer = [
             f"{table} has version {versions[table]}, it has seen {versions[table] - len(commits)}"
@@ -157,7 +186,7 @@ class Engine:
         return ""
 
     def _unseen(self, last: Mapping[str, object], versions: Mapping[Table, int]) -> dict[Table, list[Commit]]:
-        """The commits of each input up to ``versions`` that the table has not consumed; _Rebuild where some are gone
+        """The commits of each input up to ``versions`` that the table has not consumed; Cannot where some are gone
         from the input's log."""
         consumed = last["consumed"]
         assert isinstance(consumed, dict)
@@ -167,7 +196,7 @@ class Engine:
             if after != upto:
                 unseen[table] = self._commits(table, after, upto)
                 if len(unseen[table]) != upto - after:
-                    raise _Rebuild(f"the change data feed of {table} no longer reaches back to version {after}")
+                    raise Cannot(f"the change data feed of {table} no longer reaches back to version {after}")
         return unseen
 
     def _commits(self, table: Table, after: int, upto: int) -> list[Commit]:
@@ -184,169 +213,6 @@ class Engine:
         that the input's log may soon be cut behind it."""
         old = self.now - NOTED_AFTER
         return any(item.changes_rows or item.at < old for commits in unseen.values() for item in commits)
-
-    def _build(
-        self,
-        derivation: Derivation,
-        versions: Mapping[Table, int],
-        progress: Mapping[str, object],
-        known: int | None,
-    ) -> int:
-        """All of the table, at version ``known`` if it is there, from all of its inputs; returns the first input's
-        rows."""
-        lakehouse = self.lakehouse
-        inputs = self._inputs(derivation, versions)
-        rows = derivation.compute(inputs)
-        identity = derivation.identity
-        if known is not None and isinstance(identity, ByKey) and identity.keeps:
-            lakehouse.merge(derivation.output, rows, identity.key, progress)
-        else:
-            self._write(
-                derivation,
-                known,
-                lambda after: lakehouse.create(derivation.output, rows, progress, derivation.properties, after),
-            )
-        first = derivation.inputs[0]
-        version, counted = self._rows.get(first, (None, 0))
-        return counted if version == versions[first] else inputs[first].count()
-
-    def _inputs(self, derivation: Derivation, versions: Mapping[Table, int]) -> dict[Table, DataFrame]:
-        """The inputs, at least as new as ``versions``. To travel to a version costs a second a table, and rows that
-        another writer has added meanwhile do no harm where each is known by key or slice: the next run sees them as
-        changes and computes them once more. Rows that are only added must be just those of the version."""
-        exact = isinstance(derivation.identity, Appended)
-        return {table: self.lakehouse.read(table, at if exact else None) for table, at in versions.items()}
-
-    def _update(
-        self,
-        derivation: Derivation,
-        versions: Mapping[Table, int],
-        commits: Mapping[Table, Sequence[Commit]],
-        progress: Mapping[str, object],
-        known: int,
-    ) -> int:
-        """The part of the table, at version ``known``, that the changes of its inputs (``commits``) touch; returns the
-        first input's changed rows. _Rebuild where they cannot be followed, or their files are gone (by VACUUM)."""
-        try:
-            return self._follow(derivation, versions, commits, progress, known)
-        except Exception as error:
-            if not is_missing_file(error):
-                raise
-            names = " or ".join(str(table) for table in commits)
-            raise _Rebuild(f"files of the change data feed of {names} are gone") from error
-
-    def _follow(
-        self,
-        derivation: Derivation,
-        versions: Mapping[Table, int],
-        commits: Mapping[Table, Sequence[Commit]],
-        progress: Mapping[str, object],
-        known: int,
-    ) -> int:
-        identity = derivation.identity
-        first = derivation.inputs[0]
-        changes = {
-            table: self.lakehouse.changes(table, versions[table] - len(unseen), versions[table])
-            for table, unseen in commits.items()
-        }
-        if isinstance(identity, BySlice):
-            self._update_slices(derivation, identity, versions, changes, progress, known)
-        else:
-            if set(commits) != {first}:
-                raise _Rebuild("an input without keys of the table changed")
-            inputs = self._inputs(derivation, versions)
-            if isinstance(identity, ByKey) and not identity.newest:
-                source_key = identity.source_key or identity.key
-                inputs[first], deleted = net_changes(changes[first], source_key)
-                rows = derivation.compute(inputs)
-                if source_key == identity.key:
-                    # Gone from the input, or no longer yielded by the function.
-                    deleted = changes[first].select(*source_key).subtract(rows.select(*source_key))
-                else:
-                    there = self.lakehouse.read(derivation.output).select(*identity.key)
-                    deleted = there.join(deleted, list(source_key), "left_semi")
-                self.lakehouse.merge(derivation.output, rows, identity.key, progress, deleted=deleted)
-            else:
-                if any(commit.operation in ("DELETE", "UPDATE", "MERGE", "RESTORE") for commit in commits[first]):
-                    raise _Rebuild(f"rows of {first} were changed, where they should only be added")
-                new = changes[first].filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
-                whole, inputs[first] = inputs[first], new
-                if isinstance(identity, Folded):
-                    rows = identity.fold(new, self.lakehouse.read(derivation.output), whole)
-                    self.lakehouse.merge(derivation.output, rows, identity.key, progress, told_by=identity.told_by)
-                elif isinstance(identity, ByKey):
-                    rows = derivation.compute(inputs)
-                    self.lakehouse.merge(derivation.output, rows, identity.key, progress, newest=identity.newest)
-                else:
-                    rows = derivation.compute(inputs)
-                    self._append(derivation, rows, progress, known)
-        return sum(changed_rows(commit) for commit in commits.get(first, ()))
-
-    def _update_slices(
-        self,
-        derivation: Derivation,
-        identity: BySlice,
-        versions: Mapping[Table, int],
-        changes: Mapping[Table, DataFrame],
-        progress: Mapping[str, object],
-        known: int,
-    ) -> None:
-        """Rebuilds the slices that the changes touch, with replaceWhere; slices that are not there yet, as a new day's,
-        are added, which costs a fifth. Both follow version ``known``: of two runs at once one does it."""
-        slices = self._touched(identity, changes)
-        if not slices:
-            return
-        inputs = self._inputs(derivation, versions)
-        for table in identity.restricted:
-            inputs[table] = inputs[table].filter(_touching(inputs[table], identity.touched[table], slices))
-        predicate = is_in(".".join(f"`{part}`" for part in identity.column.split(".")), slices)
-        rows = derivation.compute(inputs).filter(predicate)
-        if self.lakehouse.holds(derivation.output, predicate):
-            self._write(
-                derivation,
-                known,
-                lambda after: self.lakehouse.replace_where(derivation.output, rows, predicate, progress, after),
-            )
-        else:
-            self._append(derivation, rows, progress, known)
-
-    def _append(self, derivation: Derivation, rows: DataFrame, progress: Mapping[str, object], known: int) -> None:
-        self._write(derivation, known, lambda after: self.lakehouse.append(derivation.output, rows, progress, after))
-
-    def _write(self, derivation: Derivation, known: int | None, write: Callable[[int | None], None]) -> None:
-        """A write that follows the table's version ``known``. Delta leaves it out where the log says that what follows
-        it is there; if nothing is, the log speaks of another table, as in a deep CLONE, and it is written unmarked."""
-        write(known)
-        if known is not None and self._made(derivation).version == known:
-            del self._latest[derivation.output]
-            write(None)
-
-    def _touched(self, identity: BySlice, changes: Mapping[Table, DataFrame]) -> list[object]:
-        """The slices that the changed rows touch; all of them at once, in one action."""
-        touched = None
-        for table, rows in changes.items():
-            touches = identity.touched.get(table, ALL)
-            expression = touches.slices() if isinstance(touches, DaysAfter) else touches
-            if expression == ALL:
-                raise _Rebuild(f"{table} changed, which touches every slice")
-            if expression == NOTHING:
-                continue
-            values = rows.select(F.expr(expression).alias("slice"))
-            if _is_array(rows, expression):
-                values = values.select(F.explode_outer("slice").alias("slice"))
-            touched = values if touched is None else touched.unionByName(values)
-        if touched is None:
-            return []
-        slices = [row["slice"] for row in touched.distinct().limit(MOST_SLICES + 1).collect()]
-        if len(slices) > MOST_SLICES:
-            raise _Rebuild(f"more than {MOST_SLICES} slices are touched")
-        return sorted(slices, key=lambda value: (value is not None, value))
-
-    def _made(self, derivation: Derivation) -> Commit:
-        """The table's newest commit after it was written; read once."""
-        commit = self.latest(derivation.output)
-        assert commit is not None
-        return commit
 
     def _outcome(
         self,
@@ -374,20 +240,3 @@ class Engine:
 
 def _changes_rows(commits: Sequence[Commit]) -> bool:
     return any(commit.changes_rows for commit in commits)
-
-
-class _Rebuild(Exception):
-    """What changed cannot be followed; the whole table is made anew, and the reason is told."""
-
-
-def _is_array(rows: DataFrame, expression: str) -> bool:
-    return rows.select(F.expr(expression).alias("slice")).schema["slice"].dataType.typeName() == "array"
-
-
-def _touching(rows: DataFrame, expression: str | DaysAfter, slices: Sequence[object]) -> str:
-    """An SQL condition: a row, which touches the slices that ``expression`` names, touches one of these."""
-    if isinstance(expression, DaysAfter):
-        return expression.touching(slices) or "false"
-    if _is_array(rows, expression):
-        return f"exists({expression}, _slice -> {is_in('_slice', slices)})"
-    return is_in(f"({expression})", slices)

@@ -209,6 +209,7 @@ class Run:
 
     def _all_of(self, stage: str) -> Iterator[Outcome]:
         for wave in waves(self.derivations(stage)):
+            self.engine.touches.expect(wave)
             yield from together([partial(self._derive, stage, derivation) for derivation in wave])
 
     def _train(self) -> Iterator[Trained]:

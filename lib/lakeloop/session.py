@@ -37,6 +37,19 @@ SESSION_SETTINGS = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZo
 # tenth of what a first run takes. Such methods stay with Java's other compiler. Other Javas pass over the options.
 JAVA_OPTIONS = "-XX:+IgnoreUnrecognizedVMOptions -XX:MaxNodeLimit=20000 -XX:LiveNodeCountInliningCutoff=10000"
 
+# Java code that is made for a query, and compiled, costs more than it brings where there are few rows; so does a plan
+# that is made anew while it runs, and a second task.
+_CODE = "spark.sql.codegen.factoryMode"
+FEW_ROWS = MappingProxyType(
+    {
+        "spark.sql.codegen.wholeStage": "false",
+        _CODE: "NO_CODEGEN",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.files.minPartitionNum": "1",
+    }
+)
+
 
 def session(settings: Settings) -> SparkSession:
     """The SparkSession to work with.
@@ -72,6 +85,27 @@ def session(settings: Settings) -> SparkSession:
         return _local_session(settings, paths, logs / "spark.log")
     connect.prepare_server()
     return connect.client_of(_local_session(settings, paths, logs / "spark.log", connect.SERVER_SETTINGS))
+
+
+def for_few_rows(spark: SparkSession, settings: Settings) -> SparkSession:
+    """A session beside ``spark``, of the same settings, views and functions, that interprets queries; ``spark`` itself
+    where it does so already, or is a cluster's."""
+    if not _is_ours(settings) or spark.conf.get(_CODE).upper() == FEW_ROWS[_CODE]:
+        return spark
+    beside = type(spark)(spark.sparkContext, spark._jsparkSession.cloneSession())
+    interpret(beside, settings)
+    return beside
+
+
+def interpret(spark: SparkSession, settings: Settings) -> None:
+    """From now on the session interprets queries, which is quickest for few rows; a cluster's stays as it is."""
+    if _is_ours(settings):
+        for key, value in FEW_ROWS.items():
+            spark.conf.set(key, value)
+
+
+def _is_ours(settings: Settings) -> bool:
+    return bool(settings.environment.local_master) and not settings.environment.remote
 
 
 def _quiet() -> None:

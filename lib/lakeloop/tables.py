@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from lakeloop.commits import METADATA, Commit, in_folder, metadata, progress_in
 from lakeloop.config import Settings
+from lakeloop.session import for_few_rows
 
 # A boolean column of rows to merge, where they have it: the row goes.
 GONE = "_lakeloop_delete"
@@ -83,6 +84,16 @@ class Lakehouse:
         self.spark = spark
         self.settings = settings
         self._metadata_lock = Lock()
+        self._few_rows_lock = Lock()
+        self._few_rows: Lakehouse | None = None
+
+    def for_few_rows(self) -> Lakehouse:
+        """The same tables, for work on few rows: see session.for_few_rows."""
+        with self._few_rows_lock:
+            if self._few_rows is None:
+                spark = for_few_rows(self.spark, self.settings)
+                self._few_rows = self if spark is self.spark else Lakehouse(spark, self.settings)
+            return self._few_rows
 
     def location(self, table: Table) -> str:
         """The table's folder or its catalog name."""
@@ -178,6 +189,10 @@ class Lakehouse:
     def holds(self, table: Table, predicate: str) -> bool:
         """Whether a row of the table is one for which ``predicate`` holds."""
         return not self.read(table).filter(predicate).isEmpty()
+
+    def greatest(self, table: Table, column: str) -> object:
+        """The greatest value of a column (its dotted path), None where there is none."""
+        return self.read(table).agg(F.max(column).alias("greatest")).collect()[0]["greatest"]
 
     def create(
         self,

@@ -22,6 +22,8 @@ ROOMS = [
     {"tracking"},
     {"literals", "change_feed"},
     {"derivation"},
+    {"touches"},
+    {"making"},
     {"derive"},
     {"quality"},
     {"places"},

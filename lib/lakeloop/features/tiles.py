@@ -33,7 +33,7 @@ def derivation(settings: Settings, name: str) -> Derivation:
         Table("features", name),
         (events,),
         lambda rows: tiles(rows[events], group),
-        BySlice(KNOWN_DATE, {events: f"to_date({known_at(group)})"}, frozenset({events})),
+        BySlice(KNOWN_DATE, {events: f"to_date({known_at(group)})"}, frozenset({events}), present=True),
         settings.fingerprint(group),
     )
 

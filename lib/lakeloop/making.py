@@ -1,0 +1,187 @@
+"""One table, made or brought up to date: what the engine decided on is done here, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeloop.change_feed import CHANGE_COLUMNS, net_changes
+from lakeloop.commits import GREATEST, Commit
+from lakeloop.derivation import Appended, ByKey, BySlice, DaysAfter, Derivation, Folded
+from lakeloop.literals import is_in
+from lakeloop.tables import Lakehouse, Table, is_missing_file
+from lakeloop.touches import Touches, Untold, are_days, named
+
+
+class Cannot(Exception):
+    """What changed cannot be followed; the whole table is made anew, and the reason is told."""
+
+
+class Making:
+    """The work on the table of one derivation, from its inputs at ``versions``; ``known`` is the table's newest commit,
+    None where it is not there yet. What it commits carries ``progress``."""
+
+    def __init__(
+        self,
+        lakehouse: Lakehouse,
+        derivation: Derivation,
+        versions: Mapping[Table, int],
+        progress: Mapping[str, object],
+        known: Commit | None,
+    ) -> None:
+        self._lakehouse = lakehouse
+        self._derivation = derivation
+        self._versions = versions
+        self._progress = dict(progress)
+        self._known = known
+        self._newest: Commit | None = None
+
+    @property
+    def newest(self) -> Commit:
+        """The table's newest commit after the work; read once."""
+        if self._newest is None:
+            self._newest = self._lakehouse.latest(self._derivation.output)
+        assert self._newest is not None
+        return self._newest
+
+    def build(self) -> DataFrame:
+        """Makes all of the table from all of its inputs; returns the first input."""
+        lakehouse, output, identity = self._lakehouse, self._derivation.output, self._derivation.identity
+        inputs = self._inputs()
+        rows = self._derivation.compute(inputs)
+        if self._known is not None and isinstance(identity, ByKey) and identity.keeps:
+            lakehouse.merge(output, rows, identity.key, self._progress)
+        else:
+            properties = self._derivation.properties
+            self._write(lambda after: lakehouse.create(output, rows, self._progress, properties, after))
+        return inputs[self._derivation.inputs[0]]
+
+    def update(self, commits: Mapping[Table, Sequence[Commit]], touches: Touches) -> None:
+        """Makes the part of the table anew that the changes of its inputs (``commits``) touch. Cannot where they cannot
+        be followed, or their files are gone (by VACUUM)."""
+        try:
+            if isinstance(self._derivation.identity, BySlice):
+                self._update_slices(self._derivation.identity, commits, touches)
+            else:
+                self._update_rows(commits)
+        except Untold as error:
+            raise Cannot(str(error)) from error
+        except Exception as error:
+            if not is_missing_file(error):
+                raise
+            names = " or ".join(str(table) for table in commits)
+            raise Cannot(f"files of the change data feed of {names} are gone") from error
+
+    def note_progress(self) -> None:
+        """A commit that says what was consumed, where nothing had to be written."""
+        self._lakehouse.note_progress(self._derivation.output, self._progress)
+        self._newest = None
+
+    def _inputs(self) -> dict[Table, DataFrame]:
+        """The inputs, at least as new as their versions. To travel to a version costs a second a table, and rows that
+        another writer has added meanwhile do no harm where each is known by key or slice: the next run sees them as
+        changes and computes them once more. Rows that are only added must be just those of the version."""
+        exact = isinstance(self._derivation.identity, Appended)
+        return {table: self._lakehouse.read(table, at if exact else None) for table, at in self._versions.items()}
+
+    def _changes(self, table: Table, commits: Mapping[Table, Sequence[Commit]]) -> DataFrame:
+        upto = self._versions[table]
+        return self._lakehouse.changes(table, upto - len(commits[table]), upto)
+
+    def _update_rows(self, commits: Mapping[Table, Sequence[Commit]]) -> None:
+        derivation, identity, lakehouse = self._derivation, self._derivation.identity, self._lakehouse
+        first, output = derivation.inputs[0], derivation.output
+        if set(commits) != {first}:
+            raise Cannot("an input without keys of the table changed")
+        changes, inputs = self._changes(first, commits), self._inputs()
+        if isinstance(identity, ByKey) and not identity.newest:
+            source_key = identity.source_key or identity.key
+            inputs[first], deleted = net_changes(changes, source_key)
+            rows = derivation.compute(inputs)
+            if source_key == identity.key:
+                # Gone from the input, or no longer yielded by the function.
+                deleted = changes.select(*source_key).subtract(rows.select(*source_key))
+            else:
+                there = lakehouse.read(output).select(*identity.key)
+                deleted = there.join(deleted, list(source_key), "left_semi")
+            lakehouse.merge(output, rows, identity.key, self._progress, deleted=deleted)
+            return
+        if any(commit.operation in ("DELETE", "UPDATE", "MERGE", "RESTORE") for commit in commits[first]):
+            raise Cannot(f"rows of {first} were changed, where they should only be added")
+        new = changes.filter("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+        whole, inputs[first] = inputs[first], new
+        if isinstance(identity, Folded):
+            rows = identity.fold(new, lakehouse.read(output), whole)
+            lakehouse.merge(output, rows, identity.key, self._progress, told_by=identity.told_by)
+        elif isinstance(identity, ByKey):
+            rows = derivation.compute(inputs)
+            lakehouse.merge(output, rows, identity.key, self._progress, newest=identity.newest)
+        else:
+            self._append(derivation.compute(inputs))
+
+    def _update_slices(self, identity: BySlice, commits: Mapping[Table, Sequence[Commit]], touches: Touches) -> None:
+        """Rebuilds the slices that the changes touch, with replaceWhere; slices that are not there yet, as a new day's,
+        are added, which costs a fifth. Both follow the table's version: of two runs at once one does it."""
+        output = self._derivation.output
+        slices = touches.slices(identity, commits, lambda table: self._changes(table, commits))
+        if not slices:
+            self._progress |= self._carried()
+            return
+        inputs = self._inputs()
+        for table in identity.restricted:
+            inputs[table] = inputs[table].filter(_touching(inputs[table], identity.touched[table], slices))
+        predicate = is_in(".".join(f"`{part}`" for part in identity.column.split(".")), slices)
+        rows = self._derivation.compute(inputs).filter(predicate)
+        there = self._has_one_of(slices, identity.column, predicate)
+        self._progress |= named(slices, identity.column)
+        if there:
+            self._write(
+                lambda after: self._lakehouse.replace_where(output, rows, predicate, self._progress, after),
+            )
+        else:
+            self._append(rows)
+
+    def _has_one_of(self, slices: Sequence[object], column: str, predicate: str) -> bool:
+        """Whether a row of the table may be of these slices. Where they are days, the greatest that it may have is
+        looked up once, and then handed on from commit to commit; null is taken to be there."""
+        days = [value for value in slices if isinstance(value, date)]
+        if not are_days(slices) or not days:
+            return self._lakehouse.holds(self._derivation.output, predicate)
+        carried = self._carried().get(GREATEST)
+        if carried is not None:
+            greatest: object = date.fromisoformat(str(carried))
+        else:
+            greatest = self._lakehouse.greatest(self._derivation.output, column)
+        if not isinstance(greatest, date):
+            greatest = date.min
+        self._progress[GREATEST] = str(max(greatest, *days))
+        return None in slices or min(days) <= greatest
+
+    def _carried(self) -> dict[str, object]:
+        """What the table's newest commit says of its greatest slice: nothing where it is somebody else's."""
+        last = (self._known and self._known.progress) or {}
+        return {GREATEST: last[GREATEST]} if GREATEST in last else {}
+
+    def _append(self, rows: DataFrame) -> None:
+        self._write(lambda after: self._lakehouse.append(self._derivation.output, rows, self._progress, after))
+
+    def _write(self, write: Callable[[int | None], None]) -> None:
+        """A write that follows the table's known version. Delta leaves it out where the log says that what follows it
+        is there; if nothing is, the log speaks of another table, as in a deep CLONE, and it is written unmarked."""
+        known = self._known.version if self._known else None
+        write(known)
+        if known is not None and self.newest.version == known:
+            self._newest = None
+            write(None)
+
+
+def _touching(rows: DataFrame, expression: str | DaysAfter, slices: Sequence[object]) -> str:
+    """An SQL condition: a row, which touches the slices that ``expression`` names, touches one of these."""
+    if isinstance(expression, DaysAfter):
+        return expression.touching(slices) or "false"
+    if rows.select(F.expr(expression).alias("slice")).schema["slice"].dataType.typeName() == "array":
+        return f"exists({expression}, _slice -> {is_in('_slice', slices)})"
+    return is_in(f"({expression})", slices)
