@@ -111,13 +111,12 @@ def twins(spark: SparkSession, tmp_path: Path) -> Iterator[Twins]:
     made.end()
 
 
-# Between the first data's commit and its checkpoint, and between the two commits that silver is made of. A process to
-# be killed takes half a minute, so `make test` has two of them.
+# Between the first data's commit and its checkpoint, and between the two commits that silver is made of.
 @pytest.mark.parametrize(
     "points",
     [
         ("after stream bronze.orders", "before merge silver.orders"),
-        pytest.param(("before create silver.orders", "after append quarantine.orders"), marks=pytest.mark.soak),
+        ("before create silver.orders", "after append quarantine.orders"),
     ],
 )
 def test_runs_that_are_killed_are_gone_on_with(spark: SparkSession, tmp_path: Path, points: tuple[str, ...]) -> None:
