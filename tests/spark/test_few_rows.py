@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from conftest import MakeUseCase, UseCase
 from pyspark.sql import DataFrame, SparkSession
 
-from lakeloop import derive
+from lakeloop import bronze, derive
 from lakeloop.derivation import ByKey, Derivation, Rows
 from lakeloop.derive import Engine
 from lakeloop.session import for_few_rows
@@ -75,3 +77,21 @@ def test_the_number_of_rows_decides(case: UseCase, monkeypatch: pytest.MonkeyPat
     few = "NO_CODEGEN" if limit == 2 else "FALLBACK"
     assert modes == [few, "FALLBACK", few]
     assert case.rows("gold.out") == [(1, 10), (2, 20), (3, 30)]
+
+
+@pytest.mark.parametrize("limit", [4, 500])
+def test_the_bytes_of_a_batch_decide(case: UseCase, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(bronze, "_FEW_BYTES", limit)
+    modes, add = [], bronze._Batch.add
+
+    def told(batch: bronze._Batch, *args: Any) -> str:
+        modes.append(batch.lakehouse.spark.conf.get(CODE))
+        return add(batch, *args)
+
+    monkeypatch.setattr(bronze._Batch, "add", told)
+    case.land("things/a.csv", "id\n1\n")
+    bronze.ingest(Engine(Lakehouse(case.spark, case.settings), "r"), "things", datetime.now(timezone.utc))
+    assert modes == ["NO_CODEGEN" if limit == 500 else "FALLBACK"]
+    # The stream has a session of its own.
+    assert case.spark.conf.get(CODE) == "FALLBACK"
+    assert case.rows("bronze.things", "id") == [("1",)]
