@@ -10,8 +10,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 METADATA = "lakeloop"
-# In what Lakeloop writes: the greatest slice that the table may have, see Making.
-GREATEST = "greatest"
 # What changes no row, so that nobody who reads the table has to look at it.
 _WITHOUT_ROWS = frozenset(
     {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "CLUSTER BY"}

@@ -16,9 +16,9 @@ from datetime import datetime, timedelta, timezone
 from lakeloop.change_feed import changed_rows
 from lakeloop.commits import Commit
 from lakeloop.derivation import Derivation
-from lakeloop.making import Cannot, Making
+from lakeloop.making import Making
 from lakeloop.tables import Lakehouse, Table, is_conflict
-from lakeloop.touches import Touches
+from lakeloop.touches import Cannot, Touches
 
 # So few rows are worked through before code for them is made and compiled: see Lakehouse.for_few_rows.
 FEW_ROWS = 50_000

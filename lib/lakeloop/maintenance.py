@@ -15,7 +15,6 @@ from pyspark.errors import PySparkException
 from rich.console import Console
 from rich.table import Table as Grid
 
-from lakeloop.commits import GREATEST
 from lakeloop.config import Settings, intervals, sizes
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.maintenance import Maintenance
@@ -64,9 +63,6 @@ def maintain(lakehouse: Lakehouse, table: Table, policy: Maintenance, run_id: st
     known = lakehouse.last_progress(table)
     assert known is not None
     progress = {**known[1], "run": known[1].get("run", run_id)}
-    if known[0].progress is None:
-        # Whoever wrote after that may have written slices that are greater.
-        progress.pop(GREATEST, None)
     before = after = lakehouse.detail(table)
     wanted = retention_properties(policy)
     if {name: before.properties.get(name) for name in wanted} != wanted:

@@ -9,15 +9,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.change_feed import CHANGE_COLUMNS, net_changes
-from lakeloop.commits import GREATEST, Commit
+from lakeloop.commits import Commit
 from lakeloop.derivation import Appended, ByKey, BySlice, DaysAfter, Derivation, Folded
 from lakeloop.literals import is_in
 from lakeloop.tables import Lakehouse, Table, is_missing_file
-from lakeloop.touches import Touches, Untold, are_days, named
+from lakeloop.touches import Cannot, Touches, are_days, named
 
-
-class Cannot(Exception):
-    """What changed cannot be followed; the whole table is made anew, and the reason is told."""
+# In what a commit carries: the greatest slice that the table may have at the version that this commit was to make.
+_GREATEST = "greatest"
 
 
 class Making:
@@ -67,8 +66,6 @@ class Making:
                 self._update_slices(self._derivation.identity, commits, touches)
             else:
                 self._update_rows(commits)
-        except Untold as error:
-            raise Cannot(str(error)) from error
         except Exception as error:
             if not is_missing_file(error):
                 raise
@@ -128,7 +125,9 @@ class Making:
         output = self._derivation.output
         slices = touches.slices(identity, commits, lambda table: self._changes(table, commits))
         if not slices:
-            self._progress |= self._carried()
+            greatest = self._greatest_told()
+            if greatest is not None:
+                self._tell_greatest(greatest)
             return
         inputs = self._inputs()
         for table in identity.restricted:
@@ -150,20 +149,24 @@ class Making:
         days = [value for value in slices if isinstance(value, date)]
         if not are_days(slices) or not days:
             return self._lakehouse.holds(self._derivation.output, predicate)
-        carried = self._carried().get(GREATEST)
-        if carried is not None:
-            greatest: object = date.fromisoformat(str(carried))
-        else:
-            greatest = self._lakehouse.greatest(self._derivation.output, column)
-        if not isinstance(greatest, date):
-            greatest = date.min
-        self._progress[GREATEST] = str(max(greatest, *days))
+        greatest = self._greatest_told()
+        if greatest is None:
+            found = self._lakehouse.greatest(self._derivation.output, column)
+            greatest = found if isinstance(found, date) else date.min
+        self._tell_greatest(max(greatest, *days))
         return None in slices or min(days) <= greatest
 
-    def _carried(self) -> dict[str, object]:
-        """What the table's newest commit says of its greatest slice: nothing where it is somebody else's."""
-        last = (self._known and self._known.progress) or {}
-        return {GREATEST: last[GREATEST]} if GREATEST in last else {}
+    def _greatest_told(self) -> date | None:
+        """The greatest slice by what the table's newest commit says, if that came right after what it was told from:
+        not where somebody else wrote in between, or maintenance handed on what it knew before a run."""
+        told = ((self._known and self._known.progress) or {}).get(_GREATEST)
+        if self._known is None or not isinstance(told, dict) or told["version"] != self._known.version:
+            return None
+        return date.fromisoformat(told["slice"])
+
+    def _tell_greatest(self, greatest: date) -> None:
+        assert self._known is not None
+        self._progress[_GREATEST] = {"slice": str(greatest), "version": self._known.version + 1}
 
     def _append(self, rows: DataFrame) -> None:
         self._write(lambda after: self._lakehouse.append(self._derivation.output, rows, self._progress, after))

@@ -20,8 +20,8 @@ MOST_SLICES = 4000
 MOST_NAMED = 100
 
 
-class Untold(Exception):
-    """The slices cannot be named; the reason is told."""
+class Cannot(Exception):
+    """What changed cannot be followed; the whole table is made anew, and the reason is told."""
 
 
 class Touches:
@@ -29,36 +29,35 @@ class Touches:
     which slices they wrote."""
 
     def __init__(self) -> None:
-        self._expected: dict[Table, dict[str, int]] = {}
+        self._expected: dict[Table, list[str]] = {}
         self._asked: dict[tuple[Table, int, int], Future[Mapping[str, set[object]]]] = {}
         self._lock = Lock()
 
     def expect(self, derivations: Iterable[Derivation]) -> None:
         """These derivations will be run side by side."""
-        expected: dict[Table, dict[str, int]] = {}
+        expected: dict[Table, list[str]] = {}
         for derivation in derivations:
             if isinstance(derivation.identity, BySlice):
                 for table, touched in derivation.identity.touched.items():
                     if isinstance(touched, str) and touched not in (ALL, NOTHING):
-                        counts = expected.setdefault(table, {})
-                        counts[touched] = counts.get(touched, 0) + 1
+                        expected.setdefault(table, []).append(touched)
         self._expected = expected
 
     def slices(
         self, identity: BySlice, commits: Mapping[Table, Sequence[Commit]], changes: Callable[[Table], DataFrame]
     ) -> list[object]:
         """The slices that the ``commits`` of the inputs touch, sorted, null first; ``changes`` reads a table's change
-        data feed over its commits. Untold where that is all slices, or more than MOST_SLICES."""
+        data feed over its commits. Cannot where that is all slices, or more than MOST_SLICES."""
         found: set[object] = set()
         asked: list[DataFrame] = []
         for table, unseen in commits.items():
             touched = identity.touched.get(table, ALL)
             if touched == ALL:
-                raise Untold(f"{table} changed, which touches every slice")
+                raise Cannot(f"{table} changed, which touches every slice")
             if touched == NOTHING:
                 continue
             told = _told(touched, unseen)
-            if told is None and isinstance(touched, str) and sum(self._expected.get(table, {}).values()) > 1:
+            if told is None and isinstance(touched, str) and len(self._expected.get(table, ())) > 1:
                 told = self._together(table, unseen, changes).get(touched)
             if told is None:
                 asked.append(_touched(changes(table), touched))
@@ -72,7 +71,7 @@ class Touches:
         if identity.present:
             found.discard(None)
         if len(found) > MOST_SLICES:
-            raise Untold(f"more than {MOST_SLICES} slices are touched")
+            raise Cannot(f"more than {MOST_SLICES} slices are touched")
         return sorted(found, key=lambda value: (value is not None, value))
 
     def _together(
@@ -87,7 +86,7 @@ class Touches:
             future = self._asked.setdefault(key, Future())
         if first:
             try:
-                future.set_result(_distinct(changes(table), list(self._expected[table])))
+                future.set_result(_distinct(changes(table), list(dict.fromkeys(self._expected[table]))))
             except Exception:
                 future.set_result({})
         return future.result()
