@@ -37,6 +37,11 @@ SESSION_SETTINGS = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZo
 # tenth of what a first run takes. Such methods stay with Java's other compiler. Other Javas pass over the options.
 JAVA_OPTIONS = "-XX:+IgnoreUnrecognizedVMOptions -XX:MaxNodeLimit=20000 -XX:LiveNodeCountInliningCutoff=10000"
 
+# What Java compiles at most, in bytes of a method. Spark puts a stage of a query into one method, as long as it gets:
+# one that makes twenty casts and judges their rules is longer, and is interpreted to its end, at a quarter of the speed.
+# Beyond this length Spark cuts it into methods.
+LONGEST_COMPILED = "8000"
+
 # Java code that is made for a query, and compiled, costs more than it brings where there are few rows; so does a plan
 # that is made anew while it runs, and a second task.
 _CODE = "spark.sql.codegen.factoryMode"
@@ -135,6 +140,7 @@ def _local_session(
         **SESSION_SETTINGS,
         "spark.jars": ",".join(paths),
         "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
+        "spark.sql.codegen.hugeMethodLimit": LONGEST_COMPILED,
         # VACUUM begins a task for each of these, whatever there is to do: ten thousand by default.
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(os.cpu_count() or 2),
         "spark.sql.warehouse.dir": str(log.parent.parent / "_warehouse"),
