@@ -19,6 +19,8 @@ from lakeloop.rawfiles import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCU
 from lakeloop.tables import Table
 
 RAW = "_raw_"
+# Before the name of a column that is cast: whether its value could be, or there was none.
+FITS = "_fits_"
 # How a value is written as JSON where equal texts are to mean equal values.
 EXACT_JSON = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 # How `_row_hash` is made; a table with other hashes is made anew.
@@ -63,7 +65,8 @@ def _over(
 
 
 def typed(bronze: DataFrame, source: Source) -> DataFrame:
-    """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`), and `_row_hash`.
+    """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`), for casts that may fail whether they did
+    not (`_fits_<column>` boolean), and `_row_hash`.
 
     Texts are trimmed and those that stand for a missing value are null; bare types are safe casts, all made before
     the expressions; an expression sees the casts and the expressions above it. Where the files' name of a column is
@@ -80,7 +83,9 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
         *[_present(field, source).alias(raw_name(field)) for field in renamed],
     )
     casts = {column: _cast(column, type_) for column, type_ in source.columns.items() if BARE_TYPE.match(type_)}
-    rows = rows.withColumns(casts) if casts else rows
+    # Told here, from the value that is cast: rows on their way to silver need not carry the raw values along.
+    fits = {FITS + column: casts[column].isNotNull() | F.col(f"`{column}`").isNull() for column in _may_fail(raw, source)}
+    rows = rows.withColumns({**casts, **fits}) if casts else rows
     for column in source.columns:
         if column not in casts:
             rows = rows.withColumn(column, _computed(rows, column, source))
@@ -109,9 +114,9 @@ def _cast(column: str, type_: str) -> Column:
     return F.coalesce(cast, F.when(number == F.floor(number), number.try_cast(type_)))
 
 
-def _present(field: T.StructField, source: Source, name: str = "") -> Column:
-    """A raw column (``name``, where it is not the field's), null where it has a value that stands for a missing one."""
-    column = F.col(quoted(name or field.name))
+def _present(field: T.StructField, source: Source) -> Column:
+    """A raw column, null where it has a value that stands for a missing one."""
+    column = F.col(quoted(field.name))
     spelt = [text for key, texts in source.missing_in.items() if key in (field.name, raw_name(field)) for text in texts]
     missing = list(dict.fromkeys([*source.missing, *spelt]))
     if isinstance(field.dataType, T.StringType):
@@ -123,6 +128,17 @@ def _present(field: T.StructField, source: Source, name: str = "") -> Column:
     return F.when(~F.coalesce(column.isin(*values), F.lit(False)), column)
 
 
+def _may_fail(raw: Sequence[T.StructField], source: Source) -> dict[str, str]:
+    """The raw columns whose cast to a bare type may fail, and the type's name. A text is always one."""
+    types = {field.name: source.columns.get(field.name, "") for field in raw}
+    texts = {field.name for field in raw if isinstance(field.dataType, T.StringType)}
+    return {
+        name: type_.split("(")[0].lower()
+        for name, type_ in types.items()
+        if BARE_TYPE.match(type_) and not (name in texts and type_.lower() == "string")
+    }
+
+
 def _metadata(bronze: DataFrame) -> list[str]:
     return [*METADATA, *([RESCUED] if RESCUED in bronze.columns else [])]
 
@@ -130,13 +146,8 @@ def _metadata(bronze: DataFrame) -> list[str]:
 def expectations(bronze: DataFrame, source: Source) -> Expectations:
     """The source's rules and those that hold without saying: lines parse, casts succeed, keys are complete."""
     automatic = {"record_parses": F.col(CORRUPT).isNull()}
-    for field in raw_fields(bronze.schema):
-        type_ = source.columns.get(field.name, "")
-        if BARE_TYPE.match(type_):
-            given = _present(field, source, RAW + field.name)
-            automatic[f"{field.name}_is_{type_.split('(')[0].lower()}"] = (
-                F.col(f"`{field.name}`").isNotNull() | given.isNull()
-            )
+    for column, type_ in _may_fail(raw_fields(bronze.schema), source).items():
+        automatic[f"{column}_is_{type_}"] = F.col(f"`{FITS}{column}`")
     for column in source.key:
         automatic[f"{column}_is_present"] = F.col(f"`{column}`").isNotNull()
     return Expectations(source.expect, automatic)
