@@ -14,7 +14,8 @@ from bench.workbench import Workbench
 from lakeloop.tables import Table
 
 STAGES = ("bronze", "silver", "gold")
-WARM_UP_DAYS = 30
+# More than few rows, which Lakeloop works through in another way.
+WARM_UP_DAYS = 90
 OF_SPARK, OF_DUCKDB = 0.8, 3
 
 

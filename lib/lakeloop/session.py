@@ -141,6 +141,8 @@ def _local_session(
         "spark.jars": ",".join(paths),
         "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
         "spark.sql.codegen.hugeMethodLimit": LONGEST_COMPILED,
+        # A file on this machine is opened at once, so more of them may go into a task.
+        "spark.sql.files.openCostInBytes": str(256 << 10),
         # What Delta says a timestamp is. Spark's own default is an older form, which some readers take for nanoseconds.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # VACUUM begins a task for each of these, whatever there is to do: ten thousand by default.
