@@ -9,7 +9,7 @@ from bench.duck import Duck
 from bench.result import Goal, Result
 from bench.windows import GROUPS
 from bench.workbench import Workbench
-from lakeloop.tables import Table
+from lakeloop.tables import Lakehouse, Table
 
 WARM_UP_DAYS = 30
 OF_SPARK, OF_DUCKDB = 0.3, 1.0
@@ -58,7 +58,7 @@ class _Features:
 
     def contestants(self) -> list[Contestant]:
         """Lakeloop first."""
-        lakehouse = self.pipeline.lakehouse
+        lakehouse = Lakehouse(self.by_hand.spark, self.pipeline.settings)
 
         def by_hand() -> None:
             self.by_hand.features(lakehouse.read(DEPARTURES), lakehouse.read(MOVEMENTS))

@@ -37,9 +37,9 @@ SESSION_SETTINGS = {"spark.sql.ansi.enabled": "false", "spark.sql.session.timeZo
 # tenth of what a first run takes. Such methods stay with Java's other compiler. Other Javas pass over the options.
 JAVA_OPTIONS = "-XX:+IgnoreUnrecognizedVMOptions -XX:MaxNodeLimit=20000 -XX:LiveNodeCountInliningCutoff=10000"
 
-# What Java compiles at most, in bytes of a method. Spark puts a stage of a query into one method, as long as it gets:
-# one that makes twenty casts and judges their rules is longer, and is interpreted to its end, at a quarter of the speed.
-# Beyond this length Spark cuts it into methods.
+# What Java compiles at most, in bytes of a method. Spark makes one method of a stage of a query, as long as it gets:
+# that of twenty casts and their rules is longer, and is interpreted to its end, at a quarter of the speed. Beyond this
+# length Spark cuts it into methods.
 LONGEST_COMPILED = "8000"
 
 # Java code that is made for a query, and compiled, costs more than it brings where there are few rows; so does a plan

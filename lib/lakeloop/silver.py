@@ -65,8 +65,8 @@ def _over(
 
 
 def typed(bronze: DataFrame, source: Source) -> DataFrame:
-    """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`), for casts that may fail whether they did
-    not (`_fits_<column>` boolean), and `_row_hash`.
+    """Bronze rows with the silver columns beside the raw ones (`_raw_<column>`), whether a cast that may fail did not
+    (`_fits_<column>` boolean), and `_row_hash`.
 
     Texts are trimmed and those that stand for a missing value are null; bare types are safe casts, all made before
     the expressions; an expression sees the casts and the expressions above it. Where the files' name of a column is
@@ -84,7 +84,9 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     )
     casts = {column: _cast(column, type_) for column, type_ in source.columns.items() if BARE_TYPE.match(type_)}
     # Told here, from the value that is cast: rows on their way to silver need not carry the raw values along.
-    fits = {FITS + column: casts[column].isNotNull() | F.col(f"`{column}`").isNull() for column in _may_fail(raw, source)}
+    fits = {
+        FITS + column: casts[column].isNotNull() | F.col(f"`{column}`").isNull() for column in _may_fail(raw, source)
+    }
     rows = rows.withColumns({**casts, **fits}) if casts else rows
     for column in source.columns:
         if column not in casts:
@@ -186,8 +188,8 @@ def latest(bronze: DataFrame, source: Source) -> DataFrame:
     rows = _told(bronze, source) if source.key else kept(bronze, source).withColumn(_STAYS, F.lit(True))
     order = [F.col(column).desc_nulls_last() for column in source.order()]
     newest = Window.partitionBy(*source.identity()).orderBy(F.col(_STAYS).desc(), *order)
-    # Were it a rank that is 1, Spark would sort all rows once more, before they are exchanged, to leave out what it can:
-    # almost nothing, where most keys have one row.
+    # Were it a rank that is 1, Spark would sort all rows once more, before they are exchanged, to leave out what it
+    # can: almost nothing, where most keys have one row.
     rows = rows.withColumn("_has_newer", F.lag(F.lit(True), 1, False).over(newest))
     return rows.filter(f"NOT _has_newer AND {_STAYS}").drop("_has_newer", _STAYS)
 
