@@ -71,6 +71,26 @@ def test_bare_types_are_safe_casts_and_expressions_see_them(use_case: MakeUseCas
     ]
 
 
+def test_the_newest_of_a_key_takes_one_sort(use_case: MakeUseCase, capsys: pytest.CaptureFixture[str]) -> None:
+    case = use_case(ORDERS)
+    bronze = case.spark.createDataFrame(raw(("1", "2", None)), SCHEMA)
+
+    silver.latest(bronze, case.settings.pipeline.sources["orders"]).explain()
+
+    plan = capsys.readouterr().out
+    assert plan.count("Window [") == 1
+    assert plan.count("Sort [") == 1
+
+
+def test_a_text_needs_no_rule_to_be_one(use_case: MakeUseCase) -> None:
+    case = use_case(ORDERS.replace("total: double", "total: string").replace("total * 2", "total || total"))
+    bronze = case.spark.createDataFrame(raw(("1", "2", None)), SCHEMA)
+
+    found = silver.expectations(bronze, case.settings.pipeline.sources["orders"])
+
+    assert list(found.automatic) == ["record_parses", "id_is_int", "day_is_date", "id_is_present"]
+
+
 def test_what_breaks_a_rule_is_quarantined_as_it_came_with_every_reason(use_case: MakeUseCase) -> None:
     case = use_case(ORDERS)
     rows = raw(
