@@ -29,6 +29,10 @@ def main(
     benchmarks: Annotated[list[Benchmark] | None, typer.Argument(help="Which; all of them by default.")] = None,
     days: Annotated[int, typer.Option(help="Days of flights for load and features.")] = 3650,
     history: Annotated[list[int] | None, typer.Option(help="Days that are there before an increment.")] = None,
+    windows: Annotated[
+        bool,
+        typer.Option("--spark-windows/--no-spark-windows", help="For features, in Spark too: hours for ten years."),
+    ] = True,
     rounds: Annotated[int, typer.Option(help="How often each is measured.")] = 3,
     root: Annotated[Path, typer.Option(help="A folder for raw files and tables: some GB.")] = Path("lakehouse/bench"),
     sets: Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, as lakeloop takes it.")] = None,
@@ -46,7 +50,7 @@ def main(
             elif benchmark is Benchmark.load:
                 found.append(loading(bench, days, rounds))
             else:
-                found.append(features(bench, days, rounds))
+                found.append(features(bench, days, rounds, windows))
             show(console, found[-1])
             save(results, found)
 
