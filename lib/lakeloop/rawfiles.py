@@ -29,8 +29,8 @@ _UNSAFE = re.compile(r"[ ,;{}()\n\t=]+")
 # No text has these, so a header with one is not read as what it is.
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-# File names are names, whatever they look like.
-_NO_GLOB = {"__globPaths__": "false"}
+# What Spark takes for a pattern; file names are names, whatever they look like.
+_OF_PATTERNS = re.compile(r"[\\{}\[\]*?]")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class RawFiles:
         """The first row of a CSV file, as texts."""
         left_out = ("nullvalue", "emptyvalue", "inferschema", "header")
         options = {key: value for key, value in self._options().items() if key not in left_out}
-        row = self.spark.read.format("csv").options(**options, header=False).load([path]).first()
+        row = self.spark.read.format("csv").options(**options, header=False).load(_literally([path])).first()
         names = ["" if value is None else value for value in row] if row is not None else []
         if has_header(self.source) and any(_NOT_TEXT.search(name) for name in names):
             raise DataError(
@@ -196,7 +196,7 @@ class RawFiles:
         """The fields of JSON files, by one pass over them; all values are texts."""
         reader = self.spark.read.format("json").options(**self._options(), primitivesasstring=True)
         try:
-            return [field for field in reader.load(list(self.paths)).schema if field.name != CORRUPT]
+            return [field for field in reader.load(_literally(self.paths)).schema if field.name != CORRUPT]
         except AnalysisException as error:
             if error.getCondition() != "COLUMN_ALREADY_EXISTS":
                 raise
@@ -236,26 +236,26 @@ class RawFiles:
     def _by_schema(self) -> list[tuple[list[str], T.StructType]]:
         reader = self.spark.read.format("parquet").options(**self._options())
         try:
-            return [(list(self.paths), reader.option("mergeSchema", True).load(list(self.paths)).schema)]
+            return [(list(self.paths), reader.option("mergeSchema", True).load(_literally(self.paths)).schema)]
         except Exception as error:
             if "MERGE_SCHEMA" not in str(error) and "Failed merging schema" not in str(error):
                 raise
         files: dict[str, list[str]] = {}
         for path in self.paths:
-            files.setdefault(reader.load([path]).schema.json(), []).append(path)
+            files.setdefault(reader.load(_literally([path])).schema.json(), []).append(path)
         ordered = sorted(files.items(), key=lambda item: (-len(item[1]), item[1]))
-        return [(paths, reader.load(paths[:1]).schema) for _, paths in ordered]
+        return [(paths, reader.load(_literally(paths[:1])).schema) for _, paths in ordered]
 
     def _load(self, paths: Sequence[str], schema: T.StructType | None, **options: Any) -> DataFrame:
         reader: DataFrameReader = self.spark.read.format(self.source.format)
         reader = reader.options(**{**self._options(), "columnnameofcorruptrecord": CORRUPT, **options})
         if self.base is not None:
             reader = reader.option("basePath", self.base)
-        return (reader if schema is None else reader.schema(schema)).load(list(paths))
+        return (reader if schema is None else reader.schema(schema)).load(_literally(paths))
 
     def _options(self) -> dict[str, Any]:
         """The source's options, their names in lower case, and what Spark would not do by itself."""
-        options: dict[str, Any] = {key.lower(): value for key, value in self.source.options.items()} | _NO_GLOB
+        options: dict[str, Any] = {key.lower(): value for key, value in self.source.options.items()}
         if self.source.format == "text":
             # Its lines are decoded here, see `_text`.
             options.pop("encoding", None)
@@ -275,6 +275,11 @@ class RawFiles:
         taken = [F.col(quoted(column.given)) for column in columns]
         rows = rows.select(*taken, *[F.col(quoted(name)).cast("string") for name in folders], corrupt, *_place())
         return Group(rows, [*columns, *map(RawColumn, folders, named)])
+
+
+def _literally(paths: Sequence[str]) -> list[str]:
+    """Paths as Spark is to be given them: each is that of one file."""
+    return [_OF_PATTERNS.sub(r"\\\g<0>", path) for path in paths]
 
 
 def with_columns(known: Sequence[T.StructField], group: Group) -> list[T.StructField]:
