@@ -13,12 +13,12 @@ from bench.flights import SOURCES, Source
 from bench.windows import query
 from bench.workbench import CONF
 
-# What Lakeloop sets for speed, and whoever writes the same by hand would not, as Spark has it.
-SPARKS_OWN = {
-    "spark.sql.codegen.hugeMethodLimit": "65535",
-    "spark.sql.files.openCostInBytes": str(4 << 20),
-    "spark.sql.parquet.outputTimestampType": "INT96",
-}
+# What Lakeloop sets for speed, and whoever writes the same by hand would not: here it is as Spark has it.
+SPARKS_OWN = (
+    "spark.sql.codegen.hugeMethodLimit",
+    "spark.sql.files.openCostInBytes",
+    "spark.sql.parquet.outputTimestampType",
+)
 METADATA = ["_source_file", "_source_modified_at", "_ingested_at"]
 
 
@@ -27,8 +27,8 @@ class ByHand:
 
     def __init__(self, spark: SparkSession, landing: Path, root: Path) -> None:
         self.spark = spark.newSession()
-        for key, value in SPARKS_OWN.items():
-            self.spark.conf.set(key, value)
+        for key in SPARKS_OWN:
+            self.spark.conf.unset(key)
         self.landing = landing
         self.root = root
 

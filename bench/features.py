@@ -12,11 +12,9 @@ from bench.contest import Contestant, in_turn
 from bench.duck import Duck
 from bench.result import Goal, Result
 from bench.windows import GROUPS
-from bench.workbench import Workbench
+from bench.workbench import WARM_UP_DAYS, Workbench
 from lakeloop.tables import Lakehouse, Table
 
-# More than few rows, which Lakeloop works through in another way.
-WARM_UP_DAYS = 90
 IN_SPARK, IN_DUCKDB = "Spark's range windows", "DuckDB's range windows"
 GOALS = {IN_SPARK: 0.3, IN_DUCKDB: 1.0}
 DEPARTURES, MOVEMENTS, FEATURES = (

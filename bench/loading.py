@@ -10,12 +10,10 @@ from bench.contest import Contestant, in_turn
 from bench.duck import Duck
 from bench.flights import SOURCES
 from bench.result import Goal, Result
-from bench.workbench import Workbench
+from bench.workbench import WARM_UP_DAYS, Workbench
 from lakeloop.tables import Table
 
 STAGES = ("bronze", "silver", "gold")
-# More than few rows, which Lakeloop works through in another way.
-WARM_UP_DAYS = 90
 OF_SPARK, OF_DUCKDB = 0.8, 3
 
 

@@ -17,6 +17,8 @@ from lakeloop.pipeline import Run, new_run_id
 from lakeloop.report import Reporter
 from lakeloop.tables import Lakehouse, Table
 
+# So many days warm Java's compiler: more than few rows, which Lakeloop works through in another way.
+WARM_UP_DAYS = 90
 CONF = Path(__file__).parents[1] / "conf" / "flights"
 
 
