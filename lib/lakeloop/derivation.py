@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
-from lakeloop.literals import literal
+from lakeloop.slices import DaysAfter, Near
 from lakeloop.tables import Table
 
 Rows = Mapping[Table, DataFrame]
-# What a changed row of an input may touch, beside the slices that an expression names.
-ALL, NOTHING = "all", "nothing"
 
 
 @dataclass(frozen=True)
@@ -32,45 +29,19 @@ class ByKey:
 
 
 @dataclass(frozen=True)
-class DaysAfter:
-    """A row touches the slices of the days from that of its ``column``, a date, to so many ``days`` later; without a
-    date it touches none."""
-
-    column: str
-    days: int
-
-    def slices(self) -> str:
-        """SQL for the array of the days that a row touches."""
-        return f"sequence(`{self.column}`, date_add(`{self.column}`, {self.days}))"
-
-    def touching(self, slices: Sequence[object]) -> str:
-        """An SQL condition that a table's statistics can judge: a row touches one of these days, or one between two
-        that a row can touch both."""
-        spans: list[list[date]] = []
-        for day in sorted(day for day in slices if isinstance(day, date)):
-            if spans and (day - spans[-1][1]).days <= self.days + 1:
-                spans[-1][1] = day
-            else:
-                spans.append([day, day])
-        reach = timedelta(days=self.days)
-        return " OR ".join(
-            f"`{self.column}` BETWEEN {literal(first - reach)} AND {literal(last)}" for first, last in spans
-        )
-
-
-@dataclass(frozen=True)
 class BySlice:
     """Rows are rebuilt in slices, the values of ``column``.
 
     ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
-    array of values, DaysAfter, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with just the
-    rows that touch these slices (and perhaps a few more); the others whole. With ``present`` the column is never null,
-    and a changed row whose slice would be touches none."""
+    array of values, Near, DaysAfter, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with
+    just the rows that touch these slices (and perhaps a few more); the others whole. With ``present`` the column is
+    never null, and a changed row whose slice would be touches none. ``key`` is what people find a row by, if any."""
 
     column: str
-    touched: Mapping[Table, str | DaysAfter]
+    touched: Mapping[Table, str | Near | DaysAfter]
     restricted: frozenset[Table] = frozenset()
     present: bool = False
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,4 +72,9 @@ class Derivation:
     compute: Callable[[Rows], DataFrame]
     identity: ByKey | BySlice | Folded | Appended
     fingerprint: str
-    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def looked_up_by(self) -> tuple[str, ...]:
+        """The columns that its rows are found by: key and slice."""
+        if isinstance(self.identity, BySlice):
+            return (self.identity.column, *self.identity.key)
+        return () if isinstance(self.identity, Appended) else self.identity.key

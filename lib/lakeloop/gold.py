@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings, sql
 from lakeloop.config.gold import Gold
 from lakeloop.config.references import gold_order
-from lakeloop.derivation import ALL, BySlice, Derivation, Rows
+from lakeloop.derivation import BySlice, Derivation, Rows
+from lakeloop.slices import ALL
 from lakeloop.tables import Table
 
 
@@ -43,7 +44,7 @@ def _identity(settings: Settings, gold: Gold, inputs: Sequence[Table]) -> BySlic
     """Slices by `increment_by`; an input that has that column is read in slices too, where we know that it has."""
     column = gold.increment_by
     if column is None:
-        return BySlice(gold.key[0], {table: ALL for table in inputs})
+        return BySlice(gold.key[0], {table: ALL for table in inputs}, key=tuple(gold.key))
     touched = {}
     restricted = set()
     for table in inputs:
@@ -54,7 +55,7 @@ def _identity(settings: Settings, gold: Gold, inputs: Sequence[Table]) -> BySlic
             restricted.add(table)
         else:
             touched[table] = ALL
-    return BySlice(column, touched, frozenset(restricted))
+    return BySlice(column, touched, frozenset(restricted), key=tuple(gold.key))
 
 
 def _has_column(settings: Settings, table: Table, column: str) -> bool:

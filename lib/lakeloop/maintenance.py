@@ -15,6 +15,7 @@ from pyspark.errors import PySparkException
 from rich.console import Console
 from rich.table import Table as Grid
 
+from lakeloop import skipping
 from lakeloop.config import Settings, intervals, sizes
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.maintenance import Maintenance
@@ -64,7 +65,7 @@ def maintain(lakehouse: Lakehouse, table: Table, policy: Maintenance, run_id: st
     assert known is not None
     progress = {**known[1], "run": known[1].get("run", run_id)}
     before = after = lakehouse.detail(table)
-    wanted = retention_properties(policy)
+    wanted = {**retention_properties(policy), **_statistics(lakehouse, table, policy, before.properties)}
     if {name: before.properties.get(name) for name in wanted} != wanted:
         pairs = ", ".join(f"'{name}' = '{value}'" for name, value in wanted.items())
         lakehouse.command(table, f"ALTER TABLE {{table}} SET TBLPROPERTIES ({pairs})", progress)
@@ -82,6 +83,24 @@ def retention_properties(policy: Maintenance) -> Mapping[str, str]:
     """Delta's own properties: so long are removed files kept, and so long the log."""
     length = f"interval {intervals.seconds(policy.retention) // 86_400} days"
     return {"delta.deletedFileRetentionDuration": length, "delta.logRetentionDuration": length}
+
+
+def _statistics(
+    lakehouse: Lakehouse, table: Table, policy: Maintenance, properties: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The table's columns with statistics, and dates, times and those that the policy names where they have none;
+    nothing where Delta chooses the columns. ConfigurationError where it can keep none of one."""
+    there = properties.get(skipping.PROPERTY)
+    if not there:
+        return {}
+    schema = lakehouse.read(table).schema
+    for column in policy.statistics.get(str(table), ()):
+        if not skipping.able(schema, [column]):
+            file = str(lakehouse.settings.folder / PIPELINE_FILE)
+            expected = "columns that the table has, of numbers, texts, dates or times"
+            raise ConfigurationError([Problem(file, f"maintenance.statistics.{table}", column, expected)])
+    wanted = skipping.columns(schema, policy.looked_up_by(str(table)))
+    return {skipping.PROPERTY: skipping.value([*there.split(","), *wanted])}
 
 
 def vacuum(

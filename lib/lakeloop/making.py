@@ -8,10 +8,12 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeloop import skipping
 from lakeloop.change_feed import CHANGE_COLUMNS, net_changes
 from lakeloop.commits import Commit
-from lakeloop.derivation import Appended, ByKey, BySlice, DaysAfter, Derivation, Folded
+from lakeloop.derivation import Appended, ByKey, BySlice, Derivation, Folded
 from lakeloop.literals import is_in
+from lakeloop.slices import DaysAfter, Near
 from lakeloop.tables import Lakehouse, Table, is_missing_file
 from lakeloop.touches import Cannot, Touches, are_days, named
 
@@ -54,9 +56,22 @@ class Making:
         if self._known is not None and isinstance(identity, ByKey) and identity.keeps:
             lakehouse.merge(output, rows, identity.key, self._progress)
         else:
-            properties = self._derivation.properties
+            properties = self._statistics(rows)
             self._write(lambda after: lakehouse.create(output, rows, self._progress, properties, after))
         return inputs[self._derivation.inputs[0]]
+
+    def _statistics(self, rows: DataFrame) -> Mapping[str, str]:
+        """The property that says of which columns Delta keeps statistics. A table that is there has it changed before,
+        for Delta refuses rows without such a column."""
+        output, policy = self._derivation.output, self._lakehouse.settings.pipeline.maintenance
+        looked_up = [*self._derivation.looked_up_by(), *policy.looked_up_by(str(output))]
+        wanted = skipping.columns(rows.schema, looked_up)
+        if self._known is not None:
+            there = skipping.columns(self._lakehouse.read(output).schema, looked_up)
+            wanted = [column for column in wanted if column in there]
+            if self._lakehouse.set_property(output, skipping.PROPERTY, skipping.value(wanted), self._known.progress):
+                self._known = self._lakehouse.latest(output)
+        return {skipping.PROPERTY: skipping.value(wanted)} if wanted else {}
 
     def update(self, commits: Mapping[Table, Sequence[Commit]], touches: Touches) -> None:
         """Makes the part of the table anew that the changes of its inputs (``commits``) touch. Cannot where they cannot
@@ -151,10 +166,17 @@ class Making:
             return self._lakehouse.holds(self._derivation.output, predicate)
         greatest = self._greatest_told()
         if greatest is None:
-            found = self._lakehouse.greatest(self._derivation.output, column)
-            greatest = found if isinstance(found, date) else date.min
+            greatest = self._greatest_there(column)
         self._tell_greatest(max(greatest, *days))
         return None in slices or min(days) <= greatest
+
+    def _greatest_there(self, column: str) -> date:
+        """The greatest slice of the table, a day; the last or first that Python has where it has none such."""
+        try:
+            found = self._lakehouse.greatest(self._derivation.output, column)
+        except (ValueError, OverflowError):
+            return date.max
+        return found if isinstance(found, date) else date.min
 
     def _greatest_told(self) -> date | None:
         """The greatest slice by what the table's newest commit says, if that came right after what it was told from:
@@ -181,10 +203,13 @@ class Making:
             write(None)
 
 
-def _touching(rows: DataFrame, expression: str | DaysAfter, slices: Sequence[object]) -> str:
-    """An SQL condition: a row, which touches the slices that ``expression`` names, touches one of these."""
-    if isinstance(expression, DaysAfter):
-        return expression.touching(slices) or "false"
+def _touching(rows: DataFrame, touched: str | Near | DaysAfter, slices: Sequence[object]) -> str:
+    """An SQL condition: a row, which touches the slices that ``touched`` names, touches one of these."""
+    if isinstance(touched, DaysAfter):
+        return touched.touching(slices) or "false"
+    expression, near = (touched.expression, touched.near(slices)) if isinstance(touched, Near) else (touched, "")
     if rows.select(F.expr(expression).alias("slice")).schema["slice"].dataType.typeName() == "array":
-        return f"exists({expression}, _slice -> {is_in('_slice', slices)})"
-    return is_in(f"({expression})", slices)
+        touching = f"exists({expression}, _slice -> {is_in('_slice', slices)})"
+    else:
+        touching = is_in(f"({expression})", slices)
+    return f"({near}) AND {touching}" if near else touching

@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from lakeloop.commits import METADATA, Commit, in_folder, metadata, progress_in
 from lakeloop.config import Settings
+from lakeloop.literals import literal
 from lakeloop.session import for_few_rows
 
 # A boolean column of rows to merge, where they have it: the row goes.
@@ -290,6 +291,15 @@ class Lakehouse:
             self.spark.sql(
                 f"ALTER TABLE {self.identifier(table)} SET TBLPROPERTIES ('lakeloop.run' = '{progress['run']}')"
             )
+
+    def set_property(self, table: Table, name: str, value: str, progress: Mapping[str, object] | None) -> bool:
+        """Sets a table's property, or removes it where ``value`` is empty, in a commit that carries ``progress``;
+        whether there was anything to do."""
+        if self.detail(table).properties.get(name, "") == value:
+            return False
+        change = f"SET TBLPROPERTIES ('{name}' = {literal(value)})" if value else f"UNSET TBLPROPERTIES ('{name}')"
+        self.command(table, f"ALTER TABLE {{table}} {change}", progress or {})
+        return True
 
     def detail(self, table: Table) -> Detail:
         """The table's files and properties."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import date, timedelta
+from datetime import date
 from threading import Lock
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.commits import Commit
-from lakeloop.derivation import ALL, NOTHING, BySlice, DaysAfter, Derivation
+from lakeloop.derivation import BySlice, Derivation
+from lakeloop.slices import ALL, NOTHING, DaysAfter, Near
 from lakeloop.tables import Table
 
 # Above this many slices a rebuild of the table is cheaper than naming them one by one.
@@ -39,8 +40,9 @@ class Touches:
         for derivation in derivations:
             if isinstance(derivation.identity, BySlice):
                 for table, touched in derivation.identity.touched.items():
-                    if isinstance(touched, str) and touched not in (ALL, NOTHING):
-                        expected.setdefault(table, []).append(touched)
+                    expression = _expression(touched)
+                    if expression is not None and expression not in (ALL, NOTHING):
+                        expected.setdefault(table, []).append(expression)
         self._expected = expected
 
     def slices(
@@ -57,8 +59,9 @@ class Touches:
             if touched == NOTHING:
                 continue
             told = _told(touched, unseen)
-            if told is None and isinstance(touched, str) and len(self._expected.get(table, ())) > 1:
-                told = self._together(table, unseen, changes).get(touched)
+            expression = _expression(touched)
+            if told is None and expression is not None and len(self._expected.get(table, ())) > 1:
+                told = self._together(table, unseen, changes).get(expression)
             if told is None:
                 asked.append(_touched(changes(table), touched))
             else:
@@ -67,7 +70,11 @@ class Touches:
             rows = asked[0]
             for more in asked[1:]:
                 rows = rows.unionByName(more)
-            found |= {row["slice"] for row in rows.distinct().limit(MOST_SLICES + 1).collect()}
+            try:
+                found |= {row["slice"] for row in rows.distinct().limit(MOST_SLICES + 1).collect()}
+            except (ValueError, OverflowError) as error:
+                # Spark's dates go further than Python's.
+                raise Cannot("a changed row is of a day outside the years 1 to 9999") from error
         if identity.present:
             found.discard(None)
         if len(found) > MOST_SLICES:
@@ -104,9 +111,16 @@ def are_days(slices: Sequence[object]) -> bool:
     return all(value is None or type(value) is date for value in slices)
 
 
-def _told(touched: str | DaysAfter, commits: Sequence[Commit]) -> set[object] | None:
+def _expression(touched: str | Near | DaysAfter) -> str | None:
+    """The SQL expression that names the touched slices, where there is one."""
+    if isinstance(touched, Near):
+        return touched.expression
+    return None if isinstance(touched, DaysAfter) else touched
+
+
+def _told(touched: str | Near | DaysAfter, commits: Sequence[Commit]) -> set[object] | None:
     """The touched slices by what the commits themselves say; None where one says nothing."""
-    column, days = (touched.column, touched.days) if isinstance(touched, DaysAfter) else (touched.strip("`"), 0)
+    column = touched.column if isinstance(touched, DaysAfter) else str(_expression(touched)).strip("`")
     found: set[object] = set()
     for commit in commits:
         if commit.changes_rows:
@@ -114,18 +128,19 @@ def _told(touched: str | DaysAfter, commits: Sequence[Commit]) -> set[object] | 
             if not isinstance(slices, dict) or column not in slices:
                 return None
             for text in slices[column]:
-                if text is not None:
-                    found |= {date.fromisoformat(text) + timedelta(days=later) for later in range(days + 1)}
-                elif not isinstance(touched, DaysAfter):
-                    found.add(None)
+                day = None if text is None else date.fromisoformat(text)
+                if not isinstance(touched, DaysAfter):
+                    found.add(day)
+                elif day is not None:
+                    found.update(touched.days_of(day))
     return found
 
 
-def _touched(changes: DataFrame, touched: str | DaysAfter) -> DataFrame:
+def _touched(changes: DataFrame, touched: str | Near | DaysAfter) -> DataFrame:
     """A row (``slice``) for each slice that a changed row touches."""
     if isinstance(touched, DaysAfter):
         return changes.select(F.explode(F.expr(touched.slices())).alias("slice"))
-    values = changes.select(F.expr(touched).alias("slice"))
+    values = changes.select(F.expr(str(_expression(touched))).alias("slice"))
     if values.schema["slice"].dataType.typeName() == "array":
         return values.select(F.explode_outer("slice").alias("slice"))
     return values

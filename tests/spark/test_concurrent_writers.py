@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,15 @@ def test_what_the_log_says_of_another_table_keeps_no_rows_away(use_case: MakeUse
     case.engine().derive(BY_SLICE)
     assert case.rows("gold.out") == [(1, 10), (2, 21)]
     assert case.engine().derive(BY_SLICE).action == "unchanged"
+
+
+def test_nor_from_a_table_that_is_made_anew_with_other_statistics(use_case: MakeUseCase) -> None:
+    case = use_case()
+    case.write("silver.a", [(1, 10)], SCHEMA)
+    dated = replace(
+        BY_SLICE, compute=lambda rows: rows[IN].selectExpr("*", "date'2024-01-01' AS day"), fingerprint="v0"
+    )
+    case.engine().derive(dated)
+    case.lakehouse.append(OUT, case.lakehouse.read(OUT).limit(0), {}, after=100)
+    assert case.engine().derive(BY_SLICE).action == "rebuilt"
+    assert case.rows("gold.out") == [(1, 10)]

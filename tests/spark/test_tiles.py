@@ -50,3 +50,13 @@ def test_tiles(spark: SparkSession) -> None:
         ("a", "2024-01-02 00:00:00", "2024-01-02", 1.0, 1, 1, 1.0, 1.0, 1, 1.0),
         ("b", "2024-01-01 23:00:00", "2024-01-01", None, 0, 1, None, None, 0, None),
     ]
+
+
+def test_what_is_known_after_the_last_day_there_is_has_no_tile(spark: SparkSession) -> None:
+    events = spark.sql(
+        "SELECT 'a' AS shop, 1.0D AS x, timestamp(text) AS sold_at"
+        " FROM VALUES ('9999-12-30 20:00:00'), ('9999-12-31 22:00:00'), ('+12000-01-01 00:00:00') AS t(text)"
+    )
+    assert [tuple(row) for row in tiles(events, GROUP).selectExpr("string(known_at)", "n__count").collect()] == [
+        ("9999-12-30 21:00:00", 1)
+    ]

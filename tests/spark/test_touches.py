@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 
 from lakeloop import touches
 from lakeloop.config.maintenance import Maintenance
-from lakeloop.derivation import BySlice, DaysAfter, Derivation, Rows
+from lakeloop.derivation import BySlice, Derivation, Rows
 from lakeloop.derive import Outcome
 from lakeloop.maintenance import maintain
+from lakeloop.slices import DaysAfter
 from lakeloop.tables import Lakehouse, Table
 
 SALES, DAYS, WEEKS = Table("silver", "sales"), Table("gold", "days"), Table("gold", "weeks")
@@ -223,6 +224,18 @@ def test_a_row_of_no_day(case: UseCase, present: bool) -> None:
     assert mode(case, "gold.days") == ("Append" if present else "Overwrite")
     case.append("silver.sales", [(5, None, 3)], SCHEMA)
     assert derived(case, derivation)[0].rows_out == (0 if present else 1)
+
+
+def test_days_that_only_spark_has_are_a_rebuild(case: UseCase) -> None:
+    engine = case.engine()
+    engine.derive(sums())
+    case.sql("INSERT INTO {silver.sales} VALUES (3, date'+12000-01-01', 3)")
+    outcome = case.engine().derive(sums())
+    assert (outcome.action, outcome.reason) == ("rebuilt", "a changed row is of a day outside the years 1 to 9999")
+    case.append("silver.sales", [(4, day(2), 4)], SCHEMA)
+    assert case.engine().derive(sums()).action == "updated"
+    found = case.sql("SELECT string(day), x FROM {gold.days}").collect()
+    assert sorted(map(tuple, found)) == [("+12000-01-01", 3), ("2024-05-01", 1), ("2024-05-02", 6)]
 
 
 def test_files_of_the_changes_that_are_gone_are_a_rebuild(case: UseCase) -> None:

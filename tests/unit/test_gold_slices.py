@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lakeloop import gold
-from lakeloop.derivation import ALL, BySlice
+from lakeloop.derivation import BySlice
+from lakeloop.slices import ALL
 from lakeloop.tables import Table
 
 from .conftest import Folder

@@ -29,8 +29,18 @@ class Maintenance(Section):
         "are made anew).",
         examples=["90 days"],
     )
+    statistics: dict[str, Names] = Field(
+        default_factory=dict,
+        description="Further columns of tables by which rows are looked up: of these, keys, dates, times and `z_order` "
+        "each file's least and greatest value are kept, so that a query reads fewer files.",
+        examples=["{silver.flights: [carrier]}"],
+    )
     z_order: dict[str, Names] = Field(
         default_factory=dict,
         description="Tables whose rows are ordered by these columns when they are compacted.",
         examples=["{silver.flights: [origin, carrier]}"],
     )
+
+    def looked_up_by(self, table: str) -> list[str]:
+        """The columns of a table of which statistics are wanted beside those that it has by itself."""
+        return [*self.z_order.get(table, ()), *self.statistics.get(table, ())]

@@ -148,8 +148,9 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
         f"features.{pipeline.model.spine.partition('.')[2]}",
         *map("features.{}".format, pipeline.features),
     ]
-    for table in pipeline.maintenance.z_order:
-        known(table, "maintenance.z_order", ordered)
+    for section in ("z_order", "statistics"):
+        for table in getattr(pipeline.maintenance, section):
+            known(table, f"maintenance.{section}", ordered)
     known(pipeline.model.spine, "model.spine", tables)
     parses(pipeline.model.label.expression, "model.label.expression")
     problems.extend(_options(pipeline, file))

@@ -8,9 +8,10 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings
 from lakeloop.config.features import FeatureGroup
 from lakeloop.config.references import spine_key, spine_time
-from lakeloop.derivation import ByKey, BySlice, DaysAfter, Derivation, Rows
+from lakeloop.derivation import ByKey, BySlice, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
 from lakeloop.features.windows import as_of, reach
+from lakeloop.slices import DaysAfter, Near
 from lakeloop.tables import Table
 
 DATE = "feature_date"
@@ -37,9 +38,9 @@ def derivation(settings: Settings) -> Derivation:
         dated = rows[spine].withColumn(DATE, F.to_date(time))
         return as_of(dated, time, [(name, group, rows[table]) for table, (name, group) in groups.items()])
 
-    touched: dict[Table, str | DaysAfter] = {spine: f"to_date(`{time}`)"}
+    touched: dict[Table, str | Near | DaysAfter] = {spine: Near(f"to_date(`{time}`)", f"`{time}`")}
     touched |= {table: _days_after(group) for table, (_, group) in groups.items()}
-    identity = BySlice(DATE, touched, frozenset(touched))
+    identity = BySlice(DATE, touched, frozenset(touched), key=key)
     return Derivation(feature_table(settings), (spine, *groups), compute, identity, fingerprint)
 
 

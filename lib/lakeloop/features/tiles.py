@@ -8,9 +8,13 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings, intervals, sql
 from lakeloop.config.features import FeatureGroup
 from lakeloop.derivation import BySlice, Derivation
+from lakeloop.slices import Near
 from lakeloop.tables import Table
 
 KNOWN_AT, KNOWN_DATE = "known_at", "known_date"
+
+# The last day that Python has, in seconds since 1970: what becomes known from then on is never known.
+_NEVER = 253_402_214_400
 
 # Which partial results an aggregate needs, so that tiles can be added up.
 PARTIALS = {
@@ -33,16 +37,25 @@ def derivation(settings: Settings, name: str) -> Derivation:
         Table("features", name),
         (events,),
         lambda rows: tiles(rows[events], group),
-        BySlice(KNOWN_DATE, {events: f"to_date({known_at(group)})"}, frozenset({events}), present=True),
+        BySlice(KNOWN_DATE, {events: known_on(group)}, frozenset({events}), present=True),
         settings.fingerprint(group),
     )
 
 
+def known_on(group: FeatureGroup) -> Near:
+    """The day on which an event becomes known, which is that of its time or some days later."""
+    latest = intervals.seconds(group.known_after) + intervals.seconds(group.resolution)
+    # One day more, for some days have 23 hours.
+    return Near(f"to_date({known_at(group)})", f"cast({group.time} as timestamp)", before=latest // 86_400 + 2)
+
+
 def known_at(group: FeatureGroup) -> str:
-    """SQL for the end of the tile in which an event becomes known: `time + known_after`, rounded up."""
+    """SQL for the end of the tile in which an event becomes known: `time + known_after`, rounded up. Null without a
+    time, and from the year 10000 on."""
     step = intervals.seconds(group.resolution)
     micros = f"unix_micros(cast({group.time} as timestamp)) + {intervals.seconds(group.known_after)}000000L"
-    return f"timestamp_seconds(cast(ceil(({micros}) / {step}000000L) as bigint) * {step}L)"
+    end = f"cast(ceil(({micros}) / {step}000000L) as bigint) * {step}L"
+    return f"timestamp_seconds(nullif(least({end}, {_NEVER}L), {_NEVER}L))"
 
 
 def tiles(events: DataFrame, group: FeatureGroup) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from lakeloop.config import Settings
 from lakeloop.config.monitoring import Thresholds
 from lakeloop.config.references import spine_key, spine_time
-from lakeloop.derivation import ALL, BySlice, Derivation, Rows
+from lakeloop.derivation import BySlice, Derivation, Rows
 from lakeloop.features.table import feature_table
 from lakeloop.modelling import forecast
 from lakeloop.modelling.dataset import LABEL, labelled
@@ -20,10 +20,13 @@ from lakeloop.monitoring.drift import drift
 from lakeloop.monitoring.profile import BASELINE, INPUT, TABLE_ROW, Plan, profile
 from lakeloop.monitoring.reference import Reference
 from lakeloop.scoring import AT, VERSION, prediction_table
+from lakeloop.slices import ALL, Near
 from lakeloop.tables import Table
 from lakeloop.tracking import ModelVersion, Tracking
 
 SLICE = "window.start"
+# A window has at most so many days.
+_LONGEST = {"day": 1, "week": 7, "month": 31}
 
 
 def table(settings: Settings, what: str) -> Table:
@@ -75,15 +78,11 @@ def profile_derivation(settings: Settings, champion: ModelVersion, reference: Re
         baseline = reference.frame(joined.sparkSession, champion.version)
         return profile(joined.withColumnRenamed(LABEL, "_label"), plan).unionByName(baseline)
 
-    unit = monitoring.window.split()[1]
-    start = f"date_trunc('{unit}', cast(`{time}` as timestamp))" if time else ALL
-    touched = {features: start, predictions: start}
-    ahead = forecast.horizon(pipeline.model)
-    if time and ahead:
-        # A row is also the outcome of the row one horizon before it.
-        before = f"date_trunc('{unit}', cast(`{time}` as timestamp) - INTERVAL {ahead} SECONDS)"
-        touched[features] = f"array({start}, {before})"
-    restricted = frozenset(touched) if time else frozenset()
+    touched: dict[Table, str | Near] = {features: ALL, predictions: ALL}
+    if time:
+        ahead = forecast.horizon(pipeline.model) or 0
+        touched = {features: windows(time, monitoring.window, ahead), predictions: windows(time, monitoring.window)}
+    restricted = frozenset(touched if time else ())
     fingerprint = settings.fingerprint(champion.version, monitoring, time, pipeline.model.label, pipeline.model.horizon)
     return Derivation(
         table(settings, "profile_metrics"),
@@ -92,6 +91,17 @@ def profile_derivation(settings: Settings, champion: ModelVersion, reference: Re
         BySlice(SLICE, touched, restricted),
         fingerprint,
     )
+
+
+def windows(time: str, window: str, ahead: int = 0) -> Near:
+    """The windows, by their starts, that a row touches by its ``time``: its own, and where it is also the outcome of
+    the row ``ahead`` seconds before it, that one's."""
+    unit, moment = window.split()[1], f"cast(`{time}` as timestamp)"
+    own = f"date_trunc('{unit}', {moment})"
+    if not ahead:
+        return Near(own, moment, after=_LONGEST[unit])
+    before = f"date_trunc('{unit}', {moment} - INTERVAL {ahead} SECONDS)"
+    return Near(f"array({own}, {before})", moment, after=_LONGEST[unit] + ahead // 86_400 + 1)
 
 
 def drift_derivation(settings: Settings, champion: ModelVersion, reference: Reference) -> Derivation:
