@@ -76,16 +76,18 @@ def _conformed(
     values: list[Column] = []
     unfit: list[Column] = []
     for field in target:
-        value = F.lit(None).cast(field.dataType)
         if field.name in given:
-            raw = F.col(quoted(given[field.name]))
-            value = raw
+            value = raw = F.col(quoted(given[field.name]))
             if types[given[field.name]] != field.dataType:
                 value = _cast(raw, types[given[field.name]], field.dataType)
                 unfit.append(raw.isNotNull() & value.isNull())
+        else:
+            value = F.lit(None).cast(field.dataType)
         values.append(value.alias(field.name, metadata={RAW_NAME: raw_name(field)}))
-    whole = F.to_json(F.struct(*[F.col(quoted(column)) for column in given.values()]))
-    broken = F.when(reduce(Column.__or__, unfit), whole) if unfit else F.lit(None).cast("string")
+    broken = F.lit(None).cast("string")
+    if unfit:
+        whole = F.expr(f"to_json(struct({', '.join(map(quoted, given.values()))}))")
+        broken = F.when(reduce(Column.__or__, unfit), whole)
     rescued = [F.col(quoted(column)).alias(name) for name, column in given.items() if name in added]
     return group.rows.select(
         *values,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config.sources import Rule
+from lakeloop.literals import literal
 
 FAILED = "_failed_rules"
 
@@ -19,27 +18,28 @@ FAILED = "_failed_rules"
 class Expectations:
     """Named rules; ``automatic`` ones (a cast that failed, a key that is missing) always quarantine.
 
-    Rules are SQL conditions over the rows that they judge. Null passes, as in an SQL CHECK constraint.
+    Both are SQL conditions over the rows that they judge. Null passes, as in an SQL CHECK constraint.
     """
 
     rules: Mapping[str, Rule]
-    automatic: Mapping[str, Column]
+    automatic: Mapping[str, str]
 
     def judged(self, rows: DataFrame) -> DataFrame:
         """``rows`` with the column `_failed_rules` array<string>: the names of all rules that a row breaks."""
-        broken = [F.when(~F.coalesce(ok, F.lit(True)), F.lit(name)) for name, ok in self._conditions().items()]
-        failed = F.array_compact(F.array(*broken)) if broken else F.array().cast("array<string>")
-        return rows.withColumn(FAILED, failed)
+        broken = [f"CASE WHEN {text} THEN {literal(name)} END" for name, text in self._broken().items()]
+        failed = f"array_compact(array({', '.join(broken)}))" if broken else "cast(array() AS array<string>)"
+        return rows.withColumn(FAILED, F.expr(failed))
 
-    def _conditions(self) -> dict[str, Column]:
-        return {**self.automatic, **{name: F.expr(rule.rule) for name, rule in self.rules.items()}}
+    def _broken(self) -> dict[str, str]:
+        """SQL for whether a row breaks each rule. A rule may end with a comment."""
+        rules = {name: f"({rule.rule}\n)" for name, rule in self.rules.items()}
+        return {name: f"NOT coalesce({text}, true)" for name, text in {**self.automatic, **rules}.items()}
 
     def broken(self, *otherwise: str) -> Column:
         """Of rows that need not be judged: whether one breaks a rule with one of these consequences. The first that it
         breaks is enough, so this is quicker than the names of all."""
-        conditions = self._conditions()
-        found = [~F.coalesce(conditions[name], F.lit(True)) for name in self.names(*otherwise)]
-        return reduce(or_, found, F.lit(False))
+        broken = self._broken()
+        return F.expr(" OR ".join(broken[name] for name in self.names(*otherwise)) or "false")
 
     def names(self, *otherwise: str) -> list[str]:
         """The names of the rules with one of these consequences, in order."""
@@ -62,7 +62,7 @@ class Expectations:
         names = self.names(*otherwise)
         if not names:
             return F.lit(False)
-        return F.arrays_overlap(F.col(FAILED), F.array(*[F.lit(name) for name in names]))
+        return F.expr(f"arrays_overlap({FAILED}, array({', '.join(map(literal, names))}))")
 
 
 def counts(judged: DataFrame) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -214,7 +214,7 @@ class RawFiles:
             line = F.decode(line.cast("binary"), charset(str(encoding)))
         if self.source.pattern is None:
             field = T.StructField("value", T.StringType(), metadata={RAW_NAME: "value"})
-            whole = rows.select(line.alias("value"), F.lit(None).cast("string").alias(CORRUPT), *_place())
+            whole = rows.select(line.alias("value"), *map(F.expr, (f"cast(null AS string) AS {CORRUPT}", *_place())))
             return Group(whole, [RawColumn("value", field)])
         pattern, groups = patterns.numbered(self.source.pattern)
         matches = line.rlike(pattern)
@@ -222,7 +222,8 @@ class RawFiles:
             F.when(matches, F.regexp_extract(line, pattern, number)).alias(name) for name, number in groups.items()
         ]
         columns = [RawColumn(name, T.StructField(name, T.StringType(), metadata={RAW_NAME: name})) for name in groups]
-        return Group(rows.select(*values, F.when(~matches, line).alias(CORRUPT), *_place()), columns)
+        corrupt = F.when(~matches, line).alias(CORRUPT)
+        return Group(rows.select(*values, corrupt, *map(F.expr, _place())), columns)
 
     def _parquet(self, known: Sequence[T.StructField]) -> Iterator[Group]:
         """Files whose types go together are one group, a column that only some have is null in the others."""
@@ -271,9 +272,10 @@ class RawFiles:
         given = {column.given for column in columns}
         folders = [name for name in rows.columns if name not in given and name != CORRUPT] if self.base else []
         named = assign([T.StructField(name, T.StringType()) for name in folders], known)
-        corrupt = F.col(CORRUPT) if CORRUPT in rows.columns else F.lit(None).cast("string").alias(CORRUPT)
-        taken = [F.col(quoted(column.given)) for column in columns]
-        rows = rows.select(*taken, *[F.col(quoted(name)).cast("string") for name in folders], corrupt, *_place())
+        corrupt = CORRUPT if CORRUPT in rows.columns else f"cast(null AS string) AS {CORRUPT}"
+        taken = [quoted(column.given) for column in columns]
+        paths = [f"cast({quoted(name)} AS string) AS {quoted(name)}" for name in folders]
+        rows = rows.selectExpr(*taken, *paths, corrupt, *_place())
         return Group(rows, [*columns, *map(RawColumn, folders, named)])
 
 
@@ -288,13 +290,14 @@ def with_columns(known: Sequence[T.StructField], group: Group) -> list[T.StructF
     return [*known, *[column.field for column in group.columns if column.field.name not in names]]
 
 
-def _place() -> list[Column]:
-    """Where a row came from. Spark escapes file names as URIs do; almost none needs that, and a plus is no space."""
-    path = F.col("_metadata.file_path")
-    plain = F.url_decode(F.replace(path, F.lit("+"), F.lit("%2B")))
+def _place() -> list[str]:
+    """SQL for where a row came from. Spark escapes file names as URIs do; almost none needs that, and a plus is no
+    space."""
+    path = "_metadata.file_path"
+    plain = f"url_decode(replace({path}, '+', '%2B'))"
     return [
-        F.when(path.contains("%"), plain).otherwise(path).alias(FILE),
-        F.col("_metadata.file_modification_time").alias(MODIFIED),
+        f"CASE WHEN contains({path}, '%') THEN {plain} ELSE {path} END AS {FILE}",
+        f"_metadata.file_modification_time AS {MODIFIED}",
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -14,6 +14,7 @@ from lakeloop.config.sources import BARE_TYPE, ROW_HASH, ROW_NUMBER, Source
 from lakeloop.derivation import Appended, ByKey, Derivation, Rows
 from lakeloop.derive import Engine
 from lakeloop.errors import DataError
+from lakeloop.literals import is_in, literal
 from lakeloop.quality import FAILED, Expectations, counts
 from lakeloop.rawfiles import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCUED, quoted, raw_fields, raw_name
 from lakeloop.tables import Table
@@ -22,7 +23,7 @@ RAW = "_raw_"
 # Before the name of a column that is cast: whether its value could be, or there was none.
 FITS = "_fits_"
 # How a value is written as JSON where equal texts are to mean equal values.
-EXACT_JSON = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+EXACT_JSON = r"map('ignoreNullFields', 'true', 'timestampFormat', 'yyyy-MM-dd\'T\'HH:mm:ss.SSSSSSXXX')"
 # How `_row_hash` is made; a table with other hashes is made anew.
 HASHED = "xxhash64 of names and values"
 _STAYS = "_lakeloop_stays"
@@ -75,23 +76,34 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     raw = raw_fields(bronze.schema)
     taken = {field.name.lower() for field in raw} | {*METADATA, RESCUED}
     renamed = [field for field in raw if raw_name(field).lower() not in taken]
-    rows = bronze.select(
-        *[F.col(quoted(field.name)).alias(RAW + field.name) for field in raw],
+    rows = bronze.selectExpr(
+        *[f"{quoted(field.name)} AS {quoted(RAW + field.name)}" for field in raw],
         *_metadata(bronze),
-        row_hash(raw).alias(ROW_HASH),
-        *[_present(field, source).alias(field.name) for field in raw],
-        *[_present(field, source).alias(raw_name(field)) for field in renamed],
+        f"{row_hash(raw)} AS {ROW_HASH}",
+        *[f"{_present(field, source)} AS {quoted(field.name)}" for field in raw],
+        *[f"{_present(field, source)} AS {quoted(raw_name(field))}" for field in renamed],
     )
     casts = {column: _cast(column, type_) for column, type_ in source.columns.items() if BARE_TYPE.match(type_)}
     # Told here, from the value that is cast: rows on their way to silver need not carry the raw values along.
     fits = {
-        FITS + column: casts[column].isNotNull() | F.col(f"`{column}`").isNull() for column in _may_fail(raw, source)
+        FITS + column: f"{casts[column]} IS NOT NULL OR {quoted(column)} IS NULL" for column in _may_fail(raw, source)
     }
-    rows = rows.withColumns({**casts, **fits}) if casts else rows
+    rows = _with_columns(rows, {**casts, **fits})
     for column in source.columns:
         if column not in casts:
             rows = rows.withColumn(column, _computed(rows, column, source))
     return rows
+
+
+def _with_columns(rows: DataFrame, made: Mapping[str, str]) -> DataFrame:
+    """As DataFrame.withColumns, of SQL texts. What a row is made of is said in texts here, for Spark takes one at once,
+    and a Column in a call to Java for each of its parts: of twenty columns some thousand."""
+    left = {column.lower(): (column, text) for column, text in made.items()}
+    texts = []
+    for name in rows.columns:
+        column, text = left.pop(name.lower(), (name, quoted(name)))
+        texts.append(f"{text} AS {quoted(column)}")
+    return rows.selectExpr(*texts, *[f"{text} AS {quoted(column)}" for column, text in left.values()])
 
 
 def _computed(rows: DataFrame, column: str, source: Source) -> Column:
@@ -106,28 +118,27 @@ def _computed(rows: DataFrame, column: str, source: Source) -> Column:
     return found
 
 
-def _cast(column: str, type_: str) -> Column:
-    """A safe cast; a whole number may be written as 59.0, as many tools do where a column has missing values."""
-    given = F.col(f"`{column}`")
-    cast = given.try_cast(type_)
+def _cast(column: str, type_: str) -> str:
+    """SQL for a safe cast; a whole number may be written as 59.0, as many tools do where a column has missing ones."""
+    given = quoted(column)
+    cast = f"try_cast({given} AS {type_})"
     if type_.lower() not in WHOLE:
         return cast
-    number = given.cast("string").try_cast("double")
-    return F.coalesce(cast, F.when(number == F.floor(number), number.try_cast(type_)))
+    number = f"try_cast(cast({given} AS string) AS double)"
+    return f"coalesce({cast}, CASE WHEN {number} = floor({number}) THEN try_cast({number} AS {type_}) END)"
 
 
-def _present(field: T.StructField, source: Source) -> Column:
-    """A raw column, null where it has a value that stands for a missing one."""
-    column = F.col(quoted(field.name))
+def _present(field: T.StructField, source: Source) -> str:
+    """SQL for a raw column, null where it has a value that stands for a missing one."""
+    column = quoted(field.name)
     spelt = [text for key, texts in source.missing_in.items() if key in (field.name, raw_name(field)) for text in texts]
     missing = list(dict.fromkeys([*source.missing, *spelt]))
     if isinstance(field.dataType, T.StringType):
-        trimmed = F.trim(column)
-        return F.when(~trimmed.isin("", *missing), trimmed)
+        return f"CASE WHEN NOT {is_in(f'trim({column})', ['', *missing])} THEN trim({column}) END"
     if not missing or not isinstance(field.dataType, T.NumericType):
         return column
-    values = [F.lit(text).try_cast(field.dataType) for text in missing]
-    return F.when(~F.coalesce(column.isin(*values), F.lit(False)), column)
+    values = [f"try_cast({literal(text)} AS {field.dataType.simpleString()})" for text in missing]
+    return f"CASE WHEN NOT coalesce({column} IN ({', '.join(values)}), false) THEN {column} END"
 
 
 def _may_fail(raw: Sequence[T.StructField], source: Source) -> dict[str, str]:
@@ -147,34 +158,34 @@ def _metadata(bronze: DataFrame) -> list[str]:
 
 def expectations(bronze: DataFrame, source: Source) -> Expectations:
     """The source's rules and those that hold without saying: lines parse, casts succeed, keys are complete."""
-    automatic = {"record_parses": F.col(CORRUPT).isNull()}
+    automatic = {"record_parses": f"{CORRUPT} IS NULL"}
     for column, type_ in _may_fail(raw_fields(bronze.schema), source).items():
-        automatic[f"{column}_is_{type_}"] = F.col(f"`{FITS}{column}`")
+        automatic[f"{column}_is_{type_}"] = quoted(FITS + column)
     for column in source.key:
-        automatic[f"{column}_is_present"] = F.col(f"`{column}`").isNotNull()
+        automatic[f"{column}_is_present"] = f"{quoted(column)} IS NOT NULL"
     return Expectations(source.expect, automatic)
 
 
-def row_hash(raw: Sequence[T.StructField]) -> Column:
-    """A hash of the columns ``raw`` of a row, bigint.
+def row_hash(raw: Sequence[T.StructField]) -> str:
+    """SQL for a hash of the columns ``raw`` of a row, bigint.
 
     A column that is null leaves no trace in it, name or value: a column that files get later changes no hash of the
     rows before it, and which of two columns is null does make a difference.
     """
-    parts: list[Column] = []
+    parts = []
     for field in sorted(raw, key=lambda field: field.name):
-        value = F.col(quoted(field.name))
+        value = quoted(field.name)
         # A null leaves the hash of what stands before it as it is.
-        parts += [F.when(value.isNotNull(), F.lit(field.name)), _hashed(value, field.dataType)]
-    return F.xxhash64(*parts)
+        parts += [f"CASE WHEN {value} IS NOT NULL THEN {literal(field.name)} END", _hashed(value, field.dataType)]
+    return f"xxhash64({', '.join(parts)})"
 
 
-def _hashed(value: Column, type_: T.DataType) -> Column:
+def _hashed(value: str, type_: T.DataType) -> str:
     """The value as what is hashed: a number means the same in a wider type, a nested value what it holds."""
     if isinstance(type_, (T.StringType, T.BinaryType)):
         return value
     nested = isinstance(type_, (T.StructType, T.ArrayType, T.MapType, T.VariantType))
-    return F.to_json(value, EXACT_JSON) if nested else value.cast("string")
+    return f"to_json({value}, {EXACT_JSON})" if nested else f"cast({value} AS string)"
 
 
 def judged(bronze: DataFrame, source: Source) -> DataFrame:
@@ -213,15 +224,15 @@ def _told(bronze: DataFrame, source: Source) -> DataFrame:
     columns = list(source.columns) or [field.name for field in raw_fields(bronze.schema)]
     broken = expectations(bronze, source).broken("quarantine", "drop")
     rows = typed(bronze, source).withColumn(_STAYS, ~broken)
-    return rows.select(*[quoted(column) for column in columns], FILE, MODIFIED, INGESTED, ROW_HASH, _STAYS)
+    return rows.selectExpr(*map(quoted, columns), FILE, MODIFIED, INGESTED, ROW_HASH, _STAYS)
 
 
 def quarantined(bronze: DataFrame, source: Source) -> DataFrame:
     """The bronze rows that break a rule, with their raw values and the names of all rules that they break."""
     rules = expectations(bronze, source)
     rows = rules.judged(typed(bronze, source).filter(rules.broken("quarantine")))
-    raw = [F.col(quoted(RAW + field.name)).alias(field.name) for field in raw_fields(bronze.schema)]
-    return rows.select(*raw, *_metadata(bronze), FAILED)
+    raw = [f"{quoted(RAW + field.name)} AS {quoted(field.name)}" for field in raw_fields(bronze.schema)]
+    return rows.selectExpr(*raw, *_metadata(bronze), FAILED)
 
 
 def stop_at_failing_rules(engine: Engine, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from pyspark.sql import Column, SparkSession
-from pyspark.sql import functions as F
 
 from lakeloop.config.sources import Rule
 from lakeloop.quality import Expectations, counts
@@ -19,7 +18,7 @@ ROWS = [(2, "a"), (12, "a"), (3, "a"), (13, "it's"), (4, "it's"), (None, None), 
 
 @pytest.fixture
 def expectations() -> Expectations:
-    return Expectations(RULES, {"not_negative": F.col("x") >= 0})
+    return Expectations(RULES, {"not_negative": "x >= 0"})
 
 
 def test_all_broken_rules_of_a_row_are_named(spark: SparkSession, expectations: Expectations) -> None:

@@ -60,3 +60,10 @@ def test_what_is_known_after_the_last_day_there_is_has_no_tile(spark: SparkSessi
     assert [tuple(row) for row in tiles(events, GROUP).selectExpr("string(known_at)", "n__count").collect()] == [
         ("9999-12-30 21:00:00", 1)
     ]
+
+
+def test_an_entity_may_be_named_like_a_partial_result(spark: SparkSession) -> None:
+    events = spark.createDataFrame([("a", at(21), 1.0)], "shop__sum string, sold_at timestamp, x double")
+    found = tiles(events, GROUP.model_copy(update={"entity": ["shop__sum"]}))
+    assert found.columns[:4] == ["shop__sum", "known_at", "known_date", "mean__sum"]
+    assert found.count() == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeloop.config import Settings, intervals, sql
@@ -62,31 +62,22 @@ def tiles(events: DataFrame, group: FeatureGroup) -> DataFrame:
     """One row an entity and tile, see `derivation`. Events without entity or time have no tile."""
     rows = events.filter(group.where) if group.where else events
     rows = rows.withColumn(KNOWN_AT, F.expr(known_at(group)))
-    for column in (*group.entity, KNOWN_AT):
-        rows = rows.filter(F.col(f"`{column}`").isNotNull())
-    aggregates = []
+    rows = rows.filter(" AND ".join(f"`{column}` IS NOT NULL" for column in (*group.entity, KNOWN_AT)))
+    aggregates: dict[str, str] = {}
     for name, text in group.measures.items():
         measure = sql.measure(text)
-        value = _finite(F.expr(f"cast({measure.expression} as double)"))
-        if measure.function == "count":
-            value = F.expr(measure.expression)
-        aggregates += [_partial(kind, value).alias(f"{name}__{kind}") for kind in PARTIALS[measure.function]]
-    rows = rows.groupBy(*group.entity, KNOWN_AT).agg(*aggregates)
-    return rows.select(
-        *group.entity,
-        KNOWN_AT,
-        F.to_date(KNOWN_AT).alias(KNOWN_DATE),
-        *[column for column in rows.columns if "__" in column],
-    )
+        value = measure.expression if measure.function == "count" else _finite(measure.expression)
+        aggregates |= {f"`{name}__{kind}`": _partial(kind, value) for kind in PARTIALS[measure.function]}
+    entity = [f"`{column}`" for column in group.entity]
+    rows = rows.groupBy(*entity, KNOWN_AT).agg(*[F.expr(f"{text} AS {name}") for name, text in aggregates.items()])
+    return rows.selectExpr(*entity, KNOWN_AT, f"to_date({KNOWN_AT}) AS {KNOWN_DATE}", *aggregates)
 
 
-def _finite(value: Column) -> Column:
-    """NaN and infinities as null: one of them would stay in every sum that follows."""
-    return F.when(~F.isnan(value) & (F.abs(value) != float("inf")), value)
+def _finite(expression: str) -> str:
+    """As double, NaN and infinities as null: one of them would stay in every sum that follows."""
+    value = f"cast({expression} as double)"
+    return f"CASE WHEN NOT isnan({value}) AND abs({value}) <> double('Infinity') THEN {value} END"
 
 
-def _partial(kind: str, value: Column) -> Column:
-    if kind == "squares":
-        return F.sum(value * value)
-    functions = {"sum": F.sum, "count": F.count, "min": F.min, "max": F.max}
-    return functions[kind](value)
+def _partial(kind: str, value: str) -> str:
+    return f"sum(({value}) * ({value}))" if kind == "squares" else f"{kind}({value})"

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from lakeloop.config import intervals, sql
@@ -60,8 +59,8 @@ def as_of(rows: DataFrame, time: str, groups: Sequence[tuple[str, FeatureGroup, 
     known = [_known(number, name, group) for number, (name, group, _) in enumerate(groups)]
     buckets = max(_FEWEST_BUCKETS, _partitions(rows))
     entities = list(dict.fromkeys(column for group in known for column in group.entity))
-    identity = [column.alias(name) for name, column in _identity(time, entities).items()]
-    asking = rows.select(*identity, _micros(time).alias(MICROS), *map(_entity, entities))
+    identity = [_identity(name, time, entities) for name in (HIGH, LOW)]
+    asking = rows.selectExpr(*identity, f"{_micros(time)} AS {MICROS}", *map(_entity, entities))
 
     def ask(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from parcels.ask(batches, known, buckets)
@@ -80,9 +79,9 @@ def as_of(rows: DataFrame, time: str, groups: Sequence[tuple[str, FeatureGroup, 
     ])  # fmt: skip
     answers = met.mapInArrow(answer, PARCEL).repartition(BUCKET).mapInArrow(gather, schema)
     return (
-        rows.select("*", *identity)
+        rows.selectExpr("*", *identity)
         .join(answers, [HIGH, LOW], "left")
-        .select(*[F.col(f"`{column}`") for column in rows.columns], *map(_value, features))
+        .selectExpr(*[f"`{column}`" for column in rows.columns], *map(_value, features))
     )
 
 
@@ -99,40 +98,41 @@ def _partitions(rows: DataFrame) -> int:
     return int(wanted) if wanted.isdigit() else 200
 
 
-def _identity(time: str, entities: Sequence[str]) -> dict[str, Column]:
-    """Two hashes of a row's time and entities. Spark's hash passes over a null, so it is told of each."""
-    given = [_micros(time), *[F.col(f"`{column}`").cast("string") for column in entities]]
-    told = [part for column in given for part in (column, column.isNull())]
-    return {HIGH: F.xxhash64(F.lit(HIGH), *told), LOW: F.xxhash64(F.lit(LOW), *told)}
+def _identity(name: str, time: str, entities: Sequence[str]) -> str:
+    """SQL for a hash of a row's time and entities, another for each ``name``. Spark's hash passes over a null, so it is
+    told of each."""
+    given = [_micros(time), *[f"cast(`{column}` as string)" for column in entities]]
+    told = ", ".join(f"{text}, {text} IS NULL" for text in given)
+    return f"xxhash64('{name}', {told}) AS {name}"
 
 
-def _micros(time: str) -> Column:
-    return F.expr(f"unix_micros(cast(`{time}` as timestamp))")
+def _micros(time: str) -> str:
+    return f"unix_micros(cast(`{time}` as timestamp))"
 
 
-def _entity(column: str) -> Column:
-    return F.col(f"`{column}`").cast("string").alias(ENTITY + column)
+def _entity(column: str) -> str:
+    return f"cast(`{column}` as string) AS `{ENTITY}{column}`"
 
 
 def _offered(tiles: DataFrame, group: FeatureGroup, known: Group, buckets: int) -> DataFrame:
     """A group's tiles in parcels."""
-    partials = [F.col(f"`{column}`").cast("double").alias(PARTIAL + column) for column in _partials(group)]
-    at = F.unix_timestamp(KNOWN_AT).alias(AT)
+    partials = [f"cast(`{column}` as double) AS `{PARTIAL}{column}`" for column in _partials(group)]
 
     def offer(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from parcels.offer(batches, known, buckets)
 
-    return tiles.select(at, *map(_entity, group.entity), *partials).mapInArrow(offer, PARCEL)
+    columns = [f"unix_timestamp({KNOWN_AT}) AS {AT}", *map(_entity, group.entity), *partials]
+    return tiles.selectExpr(*columns).mapInArrow(offer, PARCEL)
 
 
 def _field(feature: Feature) -> T.StructField:
     return T.StructField(feature.column, T.LongType() if feature.function == "count" else T.DoubleType())
 
 
-def _value(feature: Feature) -> Column:
-    """A feature's column; a row that asked nothing has no answer, and a count of nothing is 0."""
-    value = F.col(f"`{feature.column}`")
-    return (F.coalesce(value, F.lit(0)) if feature.function == "count" else value).alias(feature.column)
+def _value(feature: Feature) -> str:
+    """SQL for a feature; a row that asked nothing has no answer, and a count of nothing is 0."""
+    value = f"`{feature.column}`"
+    return f"coalesce({value}, 0L) AS {value}" if feature.function == "count" else value
 
 
 def _partials(group: FeatureGroup) -> list[str]:
