@@ -129,7 +129,7 @@ class Engine:
         """The work on so many rows, where that is known."""
         few = rows is not None and rows <= FEW_ROWS
         lakehouse = self.lakehouse.for_few_rows() if few else self.lakehouse
-        return Making(lakehouse, derivation, versions, progress, known)
+        return Making(lakehouse, derivation, versions, progress, known, few)
 
     def _build(self, making: Making, derivation: Derivation, versions: Mapping[Table, int]) -> int:
         """Makes all of the table; returns the first input's rows."""

@@ -20,9 +20,10 @@ from lakeloop.config.references import START_EXPECTED, START_HINT
 from lakeloop.config.sources import END, HISTORY, LAST_SEEN, ROW_HASH, START, Source
 from lakeloop.derivation import Derivation, Folded, Rows
 from lakeloop.errors import ConfigurationError, Problem
+from lakeloop.merging import GONE
 from lakeloop.rawfiles import FILE, INGESTED, MODIFIED
 from lakeloop.silver import EXACT_JSON, HASHED, kept
-from lakeloop.tables import GONE, Table
+from lakeloop.tables import Table
 
 # What is not compared where two versions are, beside `latest_by`.
 _OWN = (FILE, MODIFIED, INGESTED, ROW_HASH, START, END, LAST_SEEN)

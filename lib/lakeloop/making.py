@@ -23,7 +23,7 @@ _GREATEST = "greatest"
 
 class Making:
     """The work on the table of one derivation, from its inputs at ``versions``; ``known`` is the table's newest commit,
-    None where it is not there yet. What it commits carries ``progress``."""
+    None where it is not there yet. What it commits carries ``progress``. ``few`` rows are to be worked on."""
 
     def __init__(
         self,
@@ -32,8 +32,10 @@ class Making:
         versions: Mapping[Table, int],
         progress: Mapping[str, object],
         known: Commit | None,
+        few: bool,
     ) -> None:
         self._lakehouse = lakehouse
+        self._few = few
         self._derivation = derivation
         self._versions = versions
         self._progress = dict(progress)
@@ -130,7 +132,9 @@ class Making:
             lakehouse.merge(output, rows, identity.key, self._progress, told_by=identity.told_by)
         elif isinstance(identity, ByKey):
             rows = derivation.compute(inputs)
-            lakehouse.merge(output, rows, identity.key, self._progress, newest=identity.newest)
+            # Rows that come of changes alone are the same whenever they are computed.
+            twice = self._few and len(inputs) == 1
+            lakehouse.merge(output, rows, identity.key, self._progress, newest=identity.newest, twice=twice)
         else:
             self._append(derivation.compute(inputs))
 

@@ -19,13 +19,13 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from lakeloop import merging
 from lakeloop.commits import METADATA, Commit, in_folder, metadata, progress_in
 from lakeloop.config import Settings
 from lakeloop.literals import literal
+from lakeloop.merging import GONE
 from lakeloop.session import for_few_rows
 
-# A boolean column of rows to merge, where they have it: the row goes.
-GONE = "_lakeloop_delete"
 _METADATA_CONF = "spark.databricks.delta.commitInfo.userMetadata"
 
 # Plain Delta that every reader opens: no feature that asks for a newer reader.
@@ -255,30 +255,21 @@ class Lakehouse:
         newest: Sequence[str] = (),
         deleted: DataFrame | None = None,
         told_by: Sequence[str] = (),
+        twice: bool = False,
     ) -> None:
         """MERGE on ``key``: rows replace those of their key (with ``newest``, only where these columns, compared in
         order, are greater; with ``told_by``, only where one of these is another), new ones are added, keys in
-        ``deleted`` and rows that are GONE are removed. One commit."""
+        ``deleted`` and rows that are GONE are removed. One commit. Rows may be computed ``twice`` where they are few
+        and always the same: the first time tells which files of the table can hold their keys."""
         source = rows if GONE in rows.columns else rows.withColumn(GONE, F.lit(False))
         if deleted is not None:
             gone = deleted.select(*key).withColumn(GONE, F.lit(True))
             source = source.unionByName(gone, allowMissingColumns=True)
+        conditions = merging.within(source, key) if twice else []
         view = f"_lakeloop_merge_{table.layer}_{table.name}"
         source.createOrReplaceTempView(view)
-        match = " AND ".join(f"t.`{column}` <=> s.`{column}`" for column in key)
-        update = " WHEN MATCHED"
-        for names, compared in ((newest, "struct({}) > struct({})"), (told_by, "NOT struct({}) <=> struct({})")):
-            if names:
-                new, old = (", ".join(f"{side}.`{column}`" for column in names) for side in "st")
-                update += f" AND {compared.format(new, old)}"
-        columns = [f"`{column}`" for column in rows.columns if column != GONE]
-        sets = ", ".join(f"{column} = s.{column}" for column in columns)
-        inserts = ", ".join(f"s.{column}" for column in columns)
-        statement = (
-            f"MERGE WITH SCHEMA EVOLUTION INTO {self.identifier(table)} t USING {view} s ON {match}"
-            f" WHEN MATCHED AND s.{GONE} THEN DELETE{update} THEN UPDATE SET {sets}"
-            f" WHEN NOT MATCHED AND NOT s.{GONE} THEN INSERT ({', '.join(columns)}) VALUES ({inserts})"
-        )
+        columns = [column for column in rows.columns if column != GONE]
+        statement = merging.statement(self.identifier(table), view, columns, key, newest, told_by, conditions)
         try:
             with self._commit_metadata(progress):
                 self.spark.sql(statement).collect()

@@ -18,6 +18,7 @@ ROOMS = [
     {"config"},
     {"jars", "connect", "session"},
     {"commits", "literals"},
+    {"merging"},
     {"tables"},
     {"tracking"},
     {"change_feed", "skipping", "slices"},
