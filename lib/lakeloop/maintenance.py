@@ -20,8 +20,8 @@ from lakeloop.config import Settings, intervals, sizes
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.maintenance import Maintenance
 from lakeloop.errors import ConfigurationError, Problem
+from lakeloop.failures import explaining
 from lakeloop.governance.ledger import LEDGER
-from lakeloop.pipeline import explaining
 from lakeloop.status import known_tables
 from lakeloop.tables import Lakehouse, Table
 

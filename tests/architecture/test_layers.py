@@ -40,7 +40,7 @@ ROOMS = [
     {"modelling"},
     {"scoring"},
     {"monitoring"},
-    {"report"},
+    {"failures", "report"},
     {"pipeline"},
     {"governance"},
     {"status", "landing", "checking", "onboarding"},
