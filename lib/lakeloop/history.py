@@ -169,10 +169,10 @@ def _content(versions: DataFrame, source: Source) -> Column:
     parts = []
     for field in versions.schema:
         if field.name.lower() not in aside:
-            column = F.col(f"`{field.name}`")
+            column = f"`{field.name}`"
             has_map = "map<" in field.dataType.simpleString()
-            parts.append((F.to_json(F.struct(column), EXACT_JSON) if has_map else column).alias(field.name))
-    return F.struct(*parts).alias("_content")
+            parts.append(f"to_json(struct({column}), {EXACT_JSON}) AS {column}" if has_map else column)
+    return F.expr(f"struct({', '.join(parts)})").alias("_content")
 
 
 def _of_a_key(source: Source, *order: str) -> WindowSpec:

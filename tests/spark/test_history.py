@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from conftest import MakeUseCase, UseCase, tuples
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from lakeloop import history
 from lakeloop.config.sources import Source
 from lakeloop.errors import ConfigurationError
 from lakeloop.governance import audit
-from lakeloop.tables import GONE
+from lakeloop.merging import GONE
 
 SOURCE = Source.model_validate(
     {"path": "x", "key": "id", "latest_by": ["at"], "columns": {"id": "string", "at": "int", "state": "string"}}
@@ -74,6 +75,15 @@ def test_versions_become_intervals(spark: SparkSession) -> None:
         "start unknown": [(None, 5, 3, "a", 1), (5, None, 5, "b", 2)],
         "start never known": [(None, None, None, "b", 2)],
     }
+
+
+def test_maps_are_compared_by_what_they_hold(spark: SparkSession) -> None:
+    rows = versions(spark, {"one": [(1, "a", 1), (2, "a", 2), (3, "b", 3)]})
+    source = SOURCE.model_copy(update={"columns": {**SOURCE.columns, "state": "map(state, at)"}})
+    for constant, starts in [("1", [1, 3]), ("at", [1, 2, 3])]:
+        mapped = rows.withColumn("state", F.expr(f"map('state', state, 'at', {constant})"))
+        found = history.intervals(mapped, source).collect()
+        assert sorted(row["__START_AT"] for row in found) == starts
 
 
 def test_new_versions_are_folded_into_intervals(spark: SparkSession) -> None:
