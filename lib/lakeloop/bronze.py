@@ -24,20 +24,8 @@ from lakeloop.conforming import conformed
 from lakeloop.derive import Engine, Outcome
 from lakeloop.errors import DISK_FULL, DataError, LakeloopError, MachineError, is_disk_full
 from lakeloop.places import PATTERN, advice, check_checkpoint, check_folder, checkpoint, forget, location, same
-from lakeloop.rawfiles import (
-    CORRUPT,
-    FILE,
-    INGESTED,
-    METADATA,
-    MODIFIED,
-    Group,
-    RawColumn,
-    RawFile,
-    RawFiles,
-    assign,
-    quoted,
-    raw_fields,
-)
+from lakeloop.rawcolumns import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RawColumn, assign, quoted, raw_fields
+from lakeloop.rawfiles import Group, RawFile, RawFiles
 from lakeloop.session import interpret
 from lakeloop.sifting import sift
 from lakeloop.tables import Lakehouse, Table, is_conflict, looked_up

@@ -21,7 +21,7 @@ from lakeloop.config.references import START_EXPECTED, START_HINT, gold_order, s
 from lakeloop.config.sources import BARE_TYPE, END, HISTORY, LAST_SEEN, ROW_HASH, ROW_NUMBER, START, Source
 from lakeloop.errors import ConfigurationError, DataError, Problem
 from lakeloop.modelling import labels, leaks
-from lakeloop.rawfiles import CORRUPT, METADATA, raw_fields
+from lakeloop.rawcolumns import CORRUPT, METADATA, raw_fields
 from lakeloop.tables import Lakehouse, Table
 
 # Types as other languages call them, where a column of silver says nothing but its type.

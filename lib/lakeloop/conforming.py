@@ -12,17 +12,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.config.sources import Source
-from lakeloop.rawfiles import (
-    CORRUPT,
-    FILE,
-    INGESTED,
-    MODIFIED,
-    RAW_NAME,
-    RESCUED,
-    Group,
-    quoted,
-    raw_name,
-)
+from lakeloop.rawcolumns import CORRUPT, FILE, INGESTED, MODIFIED, RAW_NAME, RESCUED, quoted, raw_name
+from lakeloop.rawfiles import Group
 
 # Types whose values have no room for a fraction, or for so long a one.
 EXACT = (T.IntegralType, T.DecimalType, T.DateType)

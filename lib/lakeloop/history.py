@@ -21,7 +21,7 @@ from lakeloop.config.sources import END, HISTORY, LAST_SEEN, ROW_HASH, START, So
 from lakeloop.derivation import Derivation, Folded, Rows
 from lakeloop.errors import ConfigurationError, Problem
 from lakeloop.merging import GONE
-from lakeloop.rawfiles import FILE, INGESTED, MODIFIED
+from lakeloop.rawcolumns import FILE, INGESTED, MODIFIED
 from lakeloop.silver import EXACT_JSON, HASHED, kept
 from lakeloop.tables import Table
 

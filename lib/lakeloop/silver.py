@@ -16,7 +16,7 @@ from lakeloop.derive import Engine
 from lakeloop.errors import DataError
 from lakeloop.literals import is_in, literal
 from lakeloop.quality import FAILED, Expectations, counts
-from lakeloop.rawfiles import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCUED, quoted, raw_fields, raw_name
+from lakeloop.rawcolumns import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCUED, quoted, raw_fields, raw_name
 from lakeloop.tables import Table
 
 RAW = "_raw_"

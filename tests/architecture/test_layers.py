@@ -28,6 +28,7 @@ ROOMS = [
     {"derive"},
     {"quality"},
     {"places"},
+    {"rawcolumns"},
     {"rawfiles"},
     {"conforming"},
     {"sifting"},

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from lakeloop import rejected
 from lakeloop.places import checkpoint
-from lakeloop.rawfiles import quoted
+from lakeloop.rawcolumns import quoted
 from lakeloop.silver import FILE, MODIFIED
 from lakeloop.tables import Lakehouse, looked_up
 

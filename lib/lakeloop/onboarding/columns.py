@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeloop.onboarding.names import quoted, silver_names
-from lakeloop.rawfiles import RAW_NAME
+from lakeloop.rawcolumns import RAW_NAME
 
 # One word that comes again and again among different numbers stands for none: a survey's "not told". Whole numbers must
 # be many, for few of them may be classes.

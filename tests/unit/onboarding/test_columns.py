@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from lakeloop.onboarding.columns import Leaf, Seen, date_patterns, leaves, understood
 from lakeloop.onboarding.names import quoted
-from lakeloop.rawfiles import RAW_NAME
+from lakeloop.rawcolumns import RAW_NAME
 
 
 def leaf(name: str = "x", raw: str = "") -> Leaf:
