@@ -31,8 +31,12 @@ def able(schema: T.StructType, paths: Iterable[str]) -> list[str]:
 
 
 def value(names: Iterable[str]) -> str:
-    """The property's value; empty where there is no column, for then there must be no property."""
-    return ",".join(dict.fromkeys(names))
+    """The property's value, each column once, in backticks or not: Delta refuses one that is named twice. Empty where
+    there is no column, for then there must be no property."""
+    first: dict[str, str] = {}
+    for name in map(str.strip, names):
+        first.setdefault(name.replace("`", "").lower(), name)
+    return ",".join(first.values())
 
 
 def _fields(schema: T.StructType, path: str = "", name: str = "") -> Iterator[tuple[str, str, T.DataType]]:

@@ -92,3 +92,10 @@ def test_names_are_quoted() -> None:
     schema = T.StructType().add("a`b", T.IntegerType()).add("c", T.StructType().add("d.e", T.DateType()))
     assert skipping.value(skipping.columns(schema, ["a`b"])) == "`a``b`,`c`.`d.e`"
     assert skipping.value(skipping.columns(schema, [])) == "`c`.`d.e`"
+
+
+def test_what_somebody_else_set_is_kept(case: UseCase) -> None:
+    case.engine().derive(made("*"))
+    case.sql("ALTER TABLE {gold.out} SET TBLPROPERTIES ('delta.dataSkippingStatsColumns' = 'x, day')")
+    maintain(case.lakehouse, OUT, Maintenance(statistics={"gold.out": ["id"]}), "r1")
+    assert case.lakehouse.detail(OUT).properties[skipping.PROPERTY] == "x,day,`id`,`at`.`seen`"

@@ -24,11 +24,12 @@ def test_files_that_a_run_may_use_are_kept(retention: str) -> None:
         Maintenance(retention=retention)
 
 
-def test_a_table_to_order_must_be_there(conf: Folder) -> None:
-    settings = ("maintenance.z_order={silver.order: [id]}",)
+@pytest.mark.parametrize("section", ["z_order", "statistics"])
+def test_a_table_of_the_policy_must_be_there(conf: Folder, section: str) -> None:
+    settings = (f"maintenance.{section}={{silver.order: [id]}}",)
     [problem] = conf.problems(conf.pipeline(), sets=settings)
     assert (problem.where, problem.found, problem.hint) == (
-        "maintenance.z_order",
+        f"maintenance.{section}",
         "silver.order",
         "did you mean 'silver.orders'?",
     )
