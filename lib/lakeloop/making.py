@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,6 +13,7 @@ from lakeloop import skipping
 from lakeloop.change_feed import CHANGE_COLUMNS, net_changes
 from lakeloop.commits import Commit
 from lakeloop.derivation import Appended, ByKey, BySlice, Derivation, Folded
+from lakeloop.difference import difference
 from lakeloop.literals import is_in
 from lakeloop.slices import DaysAfter, Near
 from lakeloop.tables import Lakehouse, Table, is_missing_file
@@ -139,9 +141,8 @@ class Making:
             self._append(derivation.compute(inputs))
 
     def _update_slices(self, identity: BySlice, commits: Mapping[Table, Sequence[Commit]], touches: Touches) -> None:
-        """Rebuilds the slices that the changes touch, with replaceWhere; slices that are not there yet, as a new day's,
-        are added, which costs a fifth. Both follow the table's version: of two runs at once one does it."""
-        output = self._derivation.output
+        """Rebuilds the slices that the changes touch; those that are not there yet, as a new day's, are added. What is
+        written follows the table's version: of two runs at once one does it."""
         slices = touches.slices(identity, commits, lambda table: self._changes(table, commits))
         if not slices:
             greatest = self._greatest_told()
@@ -151,16 +152,28 @@ class Making:
         inputs = self._inputs()
         for table in identity.restricted:
             inputs[table] = inputs[table].filter(_touching(inputs[table], identity.touched[table], slices))
-        predicate = is_in(".".join(f"`{part}`" for part in identity.column.split(".")), slices)
-        rows = self._derivation.compute(inputs).filter(predicate)
-        there = self._has_one_of(slices, identity.column, predicate)
-        self._progress |= named(slices, identity.column)
-        if there:
-            self._write(
-                lambda after: self._lakehouse.replace_where(output, rows, predicate, self._progress, after),
-            )
+        column = ".".join(f"`{part}`" for part in identity.column.split("."))
+        rows = self._derivation.compute(inputs).filter(is_in(column, slices))
+        if self._has_one_of(slices, identity.column, is_in(column, slices)):
+            self._replace(slices, rows, column)
         else:
-            self._append(rows)
+            self._append(rows, named(slices, identity.column))
+
+    def _replace(self, slices: Sequence[object], rows: DataFrame, column: str) -> None:
+        """Replaces slices that are there; where few rows changed, only as far as they differ. ``column`` is SQL for a
+        row's slice."""
+        output, name = self._derivation.output, column.replace("`", "")
+        there = self._lakehouse.read(output).filter(is_in(column, slices))
+        found = difference(rows, there, column) if self._few else None
+        if found is not None and found.only_more:
+            if found.slices:
+                self._append(found.missing(), named(found.slices, name))
+            return
+        if found is not None:
+            slices, rows = found.slices, found.computed().filter(is_in(column, found.slices))
+        self._progress |= named(slices, name)
+        predicate = is_in(column, slices)
+        self._write(lambda after: self._lakehouse.replace_where(output, rows, predicate, self._progress, after))
 
     def _has_one_of(self, slices: Sequence[object], column: str, predicate: str) -> bool:
         """Whether a row of the table may be of these slices. Where they are days, the greatest that it may have is
@@ -194,7 +207,9 @@ class Making:
         assert self._known is not None
         self._progress[_GREATEST] = {"slice": str(greatest), "version": self._known.version + 1}
 
-    def _append(self, rows: DataFrame) -> None:
+    def _append(self, rows: DataFrame, told: Mapping[str, object] = MappingProxyType({})) -> None:
+        """Adds rows; the commit carries what is ``told`` too."""
+        self._progress |= told
         self._write(lambda after: self._lakehouse.append(self._derivation.output, rows, self._progress, after))
 
     def _write(self, write: Callable[[int | None], None]) -> None:

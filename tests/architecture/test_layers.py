@@ -21,7 +21,7 @@ ROOMS = [
     {"merging"},
     {"tables"},
     {"tracking"},
-    {"change_feed", "skipping", "slices"},
+    {"change_feed", "difference", "skipping", "slices"},
     {"derivation"},
     {"touches"},
     {"making"},
