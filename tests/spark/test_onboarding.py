@@ -129,6 +129,7 @@ def test_a_file_becomes_a_use_case_without_a_problem(
     }
     assert (model.task, model.label.expression, model.positive) == ("binary", "churned", "yes")
     assert (model.spine, model.split.by, model.split.test) == ("gold.orders", "time", "8 days")
+    assert settings.pipeline.gold["orders"].increment_by == "the_day"
     check = Check(spark, settings, NOW).analyse()
     assert check.problems == []
     row = check.tables["gold.orders"].filter("order_id = 'o8'").collect()[0]

@@ -14,7 +14,7 @@ from lakeloop.config.monitoring import Monitoring
 from lakeloop.onboarding.columns import Column
 from lakeloop.onboarding.files import Files
 from lakeloop.onboarding.identity import Identity, Span
-from lakeloop.onboarding.names import quoted
+from lakeloop.onboarding.names import free, quoted
 from lakeloop.onboarding.outcome import Outcome
 
 _WIDTH = 44
@@ -26,8 +26,9 @@ ROW_KEY = ("_row_hash", "_row_number")
 @dataclass(frozen=True)
 class Draft:
     """Everything that a first configuration says; ``exclude`` has the reason beside each column, ``notes`` what is
-    said of the whole, ``step`` how many seconds regular times are apart, ``entity`` the columns of the key that tell
-    several series of such times apart, ``group`` an id that comes in several rows."""
+    said of the whole, ``time`` is what ``span`` splits by, ``step`` how many seconds regular times are apart,
+    ``entity`` the columns of the key that tell several series of such times apart, ``group`` an id that comes in
+    several rows."""
 
     name: str
     source: str
@@ -52,6 +53,14 @@ class Draft:
     @property
     def spine(self) -> str:
         return f"{'gold' if self.span else 'silver'}.{self.source}"
+
+    @property
+    def day(self) -> str:
+        """The silver column by which gold is made in slices: the time where it is a date, else one made of it."""
+        assert self.time is not None
+        if self.time.type == "date":
+            return self.time.name
+        return free(f"{self.time.name}_date", {column.name.lower() for column in self.columns})
 
     def told(self) -> str:
         """What was found, in a line."""
@@ -113,11 +122,16 @@ def text(draft: Draft) -> str:
     lines.append("    columns:")
     for column in draft.columns:
         lines.append(commented(f"      {scalar(column.name)}: {scalar(column.text)}", column.notes))
+    if draft.time and draft.day != draft.time.name:
+        lines.append(f"      {scalar(draft.day)}: {scalar(f'to_date({expression(draft.time.name)})')}")
     if draft.span:
-        key = listed(draft.key or ROW_KEY)
         lines += [
             "gold:",
-            f"  {draft.source}: {{sql: select * from silver.{draft.source}, key: {key}, time: {draft.span.column}}}",
+            f"  {draft.source}:",
+            f"    sql: select * from silver.{draft.source}",
+            f"    key: {listed(draft.key or ROW_KEY)}",
+            f"    time: {draft.span.column}",
+            f"    increment_by: {draft.day}",
         ]
         if draft.outcome.task == "forecast":
             lines += _past(draft)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from lakeloop.config import sql
 
@@ -35,12 +35,18 @@ def silver_names(raw: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
             names.append(name)
             continue
         wanted = f"column_{number}" if re.fullmatch(r"_c\d+", name) else snake(name, f"column_{number}")
-        made, copy = wanted, 2
-        while made in taken:
-            made, copy = f"{wanted}_{copy}", copy + 1
+        made = free(wanted, taken)
         taken.add(made)
         names.append(made)
     return names
+
+
+def free(wanted: str, taken: Collection[str]) -> str:
+    """``wanted``, or with a number behind it where it is one of the names that are ``taken``, those in lower case."""
+    made, copy = wanted, 2
+    while made.lower() in taken:
+        made, copy = f"{wanted}_{copy}", copy + 1
+    return made
 
 
 def source_name(text: str) -> str:

@@ -88,7 +88,7 @@ def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     assert home.environment() is None
     assert home.schema() == tmp_path / "conf" / SCHEMA_FILE
     assert home.schema() is None
-    timed = replace(DRAFT, span=Span("day", "20 days", "30 days", "1 week"))
+    timed = replace(DRAFT, time=DRAFT.columns[2], span=Span("day", "20 days", "30 days", "1 week"))
 
     file = home.write(text(timed))
     settings = load(file.parent)
@@ -100,16 +100,34 @@ def test_the_text_loads_as_it_is(tmp_path: Path) -> None:
     assert source.missing == ["?", "-", "NA"]
     assert source.columns == {item.name: item.text for item in DRAFT.columns}
     assert settings.pipeline.model.spine == "gold.orders"
-    assert settings.pipeline.gold["orders"].time == "day"
+    gold = settings.pipeline.gold["orders"]
+    assert (gold.time, gold.increment_by) == ("day", "day")
     assert settings.pipeline.model.split.test == "30 days"
     assert settings.pipeline.model.positive == "Yes"
     assert settings.pipeline.monitoring.window == "1 week"
 
 
+@pytest.mark.parametrize(("name", "expected"), [("at", "to_date(at)"), ("case", "to_date(`case`)")])
+def test_gold_is_made_by_the_date_of_its_time(tmp_path: Path, name: str, expected: str) -> None:
+    time = column(name, "timestamp")
+    taken = [column(f"{name}_Date"), column(f"{name}_date_2")]
+    home = Home(tmp_path / "conf", "shop")
+    home.environment()
+    for columns, day in (([], f"{name}_date"), (taken, f"{name}_date_3")):
+        timed = replace(DRAFT, columns=[*DRAFT.columns, time, *columns], time=time, span=Span(name, "2 days", "3 days"))
+
+        file = home.write(text(timed))
+        pipeline = load(file.parent).pipeline
+        file.unlink()
+
+        assert pipeline.sources["orders"].columns[day] == expected
+        assert (pipeline.gold["orders"].time, pipeline.gold["orders"].increment_by) == (name, day)
+
+
 def test_a_number_that_only_its_past_tells_is_drafted_as_a_forecast(tmp_path: Path) -> None:
     outcome = ahead(Outcome(column("temp", "double"), "regression"))
-    series = replace(DRAFT, outcome=outcome, span=Span("day", "20 days", "30 days"), step=3600, exclude=[],
-        identity=Identity(("day",), 9))  # fmt: skip
+    series = replace(DRAFT, outcome=outcome, time=DRAFT.columns[2], span=Span("day", "20 days", "30 days"), step=3600,
+        exclude=[], identity=Identity(("day",), 9))  # fmt: skip
     home = Home(tmp_path / "conf", "shop")
     home.environment()
 
@@ -130,7 +148,15 @@ def test_rows_that_belong_together_are_told_where_the_split_is_random() -> None:
 
 def test_series_of_several_are_told_apart(tmp_path: Path) -> None:
     span = Span("day", "20 days", "30 days")
-    made = replace(DRAFT, span=span, step=86_400, exclude=[], identity=Identity(("id", "day"), 9), entity=("id",))
+    made = replace(
+        DRAFT,
+        time=DRAFT.columns[2],
+        span=span,
+        step=86_400,
+        exclude=[],
+        identity=Identity(("id", "day"), 9),
+        entity=("id",),
+    )
     ahead_of_all = replace(made, outcome=ahead(Outcome(column("temp", "double"), "regression")))
     home = Home(tmp_path / "conf", "shop")
     home.environment()
