@@ -152,35 +152,34 @@ class Making:
         inputs = self._inputs()
         for table in identity.restricted:
             inputs[table] = inputs[table].filter(_touching(inputs[table], identity.touched[table], slices))
-        column = ".".join(f"`{part}`" for part in identity.column.split("."))
-        rows = self._derivation.compute(inputs).filter(is_in(column, slices))
-        if self._has_one_of(slices, identity.column, is_in(column, slices)):
-            self._replace(slices, rows, column)
+        rows = self._derivation.compute(inputs).filter(_among(identity.column, slices))
+        if self._has_one_of(slices, identity.column):
+            self._replace(slices, rows, identity.column)
         else:
             self._append(rows, named(slices, identity.column))
 
     def _replace(self, slices: Sequence[object], rows: DataFrame, column: str) -> None:
-        """Replaces slices that are there; where few rows changed, only as far as they differ. ``column`` is SQL for a
-        row's slice."""
-        output, name = self._derivation.output, column.replace("`", "")
-        there = self._lakehouse.read(output).filter(is_in(column, slices))
-        found = difference(rows, there, column) if self._few else None
+        """Replaces slices that are there; where few rows changed, only as far as they differ."""
+        output, found = self._derivation.output, None
+        if self._few:
+            there = self._lakehouse.read(output).filter(_among(column, slices))
+            found = difference(rows, there, _quoted(column))
         if found is not None and found.only_more:
             if found.slices:
-                self._append(found.missing(), named(found.slices, name))
+                self._append(found.missing(), named(found.slices, column))
             return
         if found is not None:
-            slices, rows = found.slices, found.computed().filter(is_in(column, found.slices))
-        self._progress |= named(slices, name)
-        predicate = is_in(column, slices)
+            slices, rows = found.slices, found.computed().filter(_among(column, found.slices))
+        self._progress |= named(slices, column)
+        predicate = _among(column, slices)
         self._write(lambda after: self._lakehouse.replace_where(output, rows, predicate, self._progress, after))
 
-    def _has_one_of(self, slices: Sequence[object], column: str, predicate: str) -> bool:
+    def _has_one_of(self, slices: Sequence[object], column: str) -> bool:
         """Whether a row of the table may be of these slices. Where they are days, the greatest that it may have is
         looked up once, and then handed on from commit to commit; null is taken to be there."""
         days = [value for value in slices if isinstance(value, date)]
         if not are_days(slices) or not days:
-            return self._lakehouse.holds(self._derivation.output, predicate)
+            return self._lakehouse.holds(self._derivation.output, _among(column, slices))
         greatest = self._greatest_told()
         if greatest is None:
             greatest = self._greatest_there(column)
@@ -220,6 +219,16 @@ class Making:
         if known is not None and self.newest.version == known:
             self._newest = None
             write(None)
+
+
+def _quoted(column: str) -> str:
+    """SQL for a column, given by its dotted path."""
+    return ".".join(f"`{part}`" for part in column.split("."))
+
+
+def _among(column: str, slices: Sequence[object]) -> str:
+    """An SQL condition: a row is of one of these slices."""
+    return is_in(_quoted(column), slices)
 
 
 def _touching(rows: DataFrame, touched: str | Near | DaysAfter, slices: Sequence[object]) -> str:
