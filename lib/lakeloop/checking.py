@@ -21,7 +21,7 @@ from lakeloop.config.references import START_EXPECTED, START_HINT, gold_order, s
 from lakeloop.config.sources import BARE_TYPE, END, HISTORY, LAST_SEEN, ROW_HASH, ROW_NUMBER, START, Source
 from lakeloop.errors import ConfigurationError, DataError, Problem
 from lakeloop.modelling import labels, leaks
-from lakeloop.rawcolumns import CORRUPT, METADATA, raw_fields
+from lakeloop.rawcolumns import CORRUPT, METADATA, quoted, raw_fields
 from lakeloop.tables import Lakehouse, Table
 
 # Types as other languages call them, where a column of silver says nothing but its type.
@@ -166,13 +166,17 @@ class Check:
         if frame is None:
             return
         self._present(f"gold.{name}.key", spec.key, frame.columns)
-        if spec.increment_by:
-            self._present(f"gold.{name}.increment_by", [spec.increment_by], frame.columns)
+        if spec.increment_by and self._present(f"gold.{name}.increment_by", [spec.increment_by], frame.columns):
+            self.problems.extend(gold.no_days(self.settings, name, frame))
         if spec.time and self._present(f"gold.{name}.time", [spec.time], frame.columns):
             self._is_time(f"gold.{name}.time", spec.time, frame)
         for table, text in spec.affected_by.items():
             if table in self.tables and text not in ("all", "nothing"):
                 self._expression(f"gold.{name}.affected_by.{table}", text, self.tables[table])
+        for table, near in spec.near.items():
+            where, read = f"gold.{name}.near.{table}.column", self.tables[table]
+            if self._present(where, [near.column], read.columns, f" in {table}"):
+                self._is_time(where, quoted(near.column), read)
         self.tables[f"gold.{name}"] = frame
 
     def _features(self, name: str, group: FeatureGroup) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
-from lakeloop.slices import DaysAfter, Near
+from lakeloop.slices import Touched
 from lakeloop.tables import Table
 
 Rows = Mapping[Table, DataFrame]
@@ -33,12 +33,12 @@ class BySlice:
     """Rows are rebuilt in slices, the values of ``column``.
 
     ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
-    array of values, Near, DaysAfter, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with
+    array of values, Near, DaysAround, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with
     just the rows that touch these slices (and perhaps a few more); the others whole. With ``present`` the column is
     never null, and a changed row whose slice would be touches none. ``key`` is what people find a row by, if any."""
 
     column: str
-    touched: Mapping[Table, str | Near | DaysAfter]
+    touched: Mapping[Table, Touched]
     restricted: frozenset[Table] = frozenset()
     present: bool = False
     key: tuple[str, ...] = ()

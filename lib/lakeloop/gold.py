@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakeloop.config import Settings, sql
 from lakeloop.config.gold import Gold
+from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.references import gold_order
 from lakeloop.derivation import BySlice, Derivation, Rows
-from lakeloop.slices import ALL
+from lakeloop.errors import ConfigurationError, Problem
+from lakeloop.slices import ALL, DaysAround, Touched
 from lakeloop.tables import Table
 
 
@@ -29,7 +32,10 @@ def derivation(settings: Settings, name: str) -> Derivation:
     inputs = tuple(sorted(tables, key=lambda table: not (column and _has_column(settings, table, column))))
 
     def compute(rows: Rows) -> DataFrame:
-        return unique(computed(settings, name, rows), gold.key, f"gold.{name}")
+        made = computed(settings, name, rows)
+        if problems := no_days(settings, name, made):
+            raise ConfigurationError(problems)
+        return unique(made, gold.key, f"gold.{name}")
 
     return Derivation(
         Table("gold", name),
@@ -45,11 +51,15 @@ def _identity(settings: Settings, gold: Gold, inputs: Sequence[Table]) -> BySlic
     column = gold.increment_by
     if column is None:
         return BySlice(gold.key[0], {table: ALL for table in inputs}, key=tuple(gold.key))
-    touched = {}
+    touched: dict[Table, Touched] = {}
     restricted = set()
     for table in inputs:
         if str(table) in gold.affected_by:
             touched[table] = gold.affected_by[str(table)]
+        elif str(table) in gold.near:
+            near = gold.near[str(table)]
+            touched[table] = DaysAround(near.column, near.days_before, near.days_after)
+            restricted.add(table)
         elif _has_column(settings, table, column):
             touched[table] = f"`{column}`"
             restricted.add(table)
@@ -78,6 +88,21 @@ def computed(settings: Settings, name: str, rows: Rows) -> DataFrame:
         what = f"{function.name}, which returns a {type(found).__name__}"
         raise function.wrong(what, "a function that returns a pyspark.sql.DataFrame", "did you forget `return`?")
     return found
+
+
+def no_days(settings: Settings, name: str, made: DataFrame) -> list[Problem]:
+    """What is wrong with a table that inputs are `near` to: its slices are not days. Nothing where there is no such
+    input."""
+    gold = settings.pipeline.gold[name]
+    if not gold.near or gold.increment_by is None:
+        return []
+    kind = made.selectExpr(f"`{gold.increment_by}`").schema[0].dataType
+    if isinstance(kind, T.DateType):
+        return []
+    found = f"{gold.increment_by}, which is a {kind.simpleString()}"
+    expected = "a date, for inputs are near days"
+    hint = f"to_date({gold.increment_by}) is one, as a column of its own"
+    return [Problem(str(settings.folder / PIPELINE_FILE), f"gold.{name}.increment_by", found, expected, hint)]
 
 
 def run_query(query: str, rows: Rows) -> DataFrame:

@@ -15,7 +15,7 @@ from lakeloop.commits import Commit
 from lakeloop.derivation import Appended, ByKey, BySlice, Derivation, Folded
 from lakeloop.difference import difference
 from lakeloop.literals import is_in
-from lakeloop.slices import DaysAfter, Near
+from lakeloop.slices import DaysAround, Near, Touched
 from lakeloop.tables import Lakehouse, Table, is_missing_file
 from lakeloop.touches import Cannot, Touches, are_days, named
 
@@ -231,10 +231,10 @@ def _among(column: str, slices: Sequence[object]) -> str:
     return is_in(_quoted(column), slices)
 
 
-def _touching(rows: DataFrame, touched: str | Near | DaysAfter, slices: Sequence[object]) -> str:
+def _touching(rows: DataFrame, touched: Touched, slices: Sequence[object]) -> str:
     """An SQL condition: a row, which touches the slices that ``touched`` names, touches one of these."""
-    if isinstance(touched, DaysAfter):
-        return touched.touching(slices) or "false"
+    if isinstance(touched, DaysAround):
+        return touched.touching(slices)
     expression, near = (touched.expression, touched.near(slices)) if isinstance(touched, Near) else (touched, "")
     if rows.select(F.expr(expression).alias("slice")).schema["slice"].dataType.typeName() == "array":
         touching = f"exists({expression}, _slice -> {is_in('_slice', slices)})"

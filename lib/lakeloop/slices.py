@@ -13,29 +13,34 @@ ALL, NOTHING = "all", "nothing"
 
 
 @dataclass(frozen=True)
-class DaysAfter:
-    """A row touches the slices of the days from that of its ``column``, a date, to so many ``days`` later; without a
-    date it touches none."""
+class DaysAround:
+    """A row touches the slices of the days from so many ``before`` the day of its ``column``, a date or a timestamp, to
+    so many ``after``; without one it touches the slice null."""
 
     column: str
-    days: int
+    before: int = 0
+    after: int = 0
 
     def slices(self) -> str:
-        """SQL for the array of the days that a row touches; a day after 9999-12-31 is none of Python's."""
-        return f"sequence(`{self.column}`, least(date_add(`{self.column}`, {self.days}), {literal(date.max)}))"
+        """SQL for the array of the days that a row touches, of those that Python has."""
+        day = f"to_date(`{self.column}`)"
+        first, last = f"date_sub({day}, {self.before})", f"date_add({day}, {self.after})"
+        days = f"sequence(greatest({first}, {literal(date.min)}), least({last}, {literal(date.max)}))"
+        return f"CASE WHEN {day} IS NULL THEN array({day}) ELSE {days} END"
 
-    def days_of(self, day: date) -> list[date]:
-        """The days that a row of this day touches."""
-        return [day + timedelta(days=later) for later in range(min(self.days, (date.max - day).days) + 1)]
+    def slices_of(self, day: date | None) -> list[date | None]:
+        """The slices that a row of this day touches."""
+        if day is None:
+            return [None]
+        first, last = _day(day, -self.before), _day(day, self.after)
+        return [first + timedelta(days=later) for later in range((last - first).days + 1)]
 
     def touching(self, slices: Sequence[object]) -> str:
         """An SQL condition that a table's statistics can judge: a row touches one of these days, or one between two
-        that a row can touch both. None of null."""
+        that a row can touch both."""
         days = [day for day in slices if isinstance(day, date)]
-        return " OR ".join(
-            f"`{self.column}` BETWEEN {literal(first)} AND {literal(last)}"
-            for first, last in _spans(days, self.days, 0)
-        )
+        near = _within(f"`{self.column}`", _spans(days, self.after, self.before))
+        return " OR ".join([*([near] if near else []), *([f"`{self.column}` IS NULL"] if None in slices else [])])
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,19 @@ class Near:
         days += [value for value in slices if isinstance(value, date) and not isinstance(value, datetime)]
         if not all(isinstance(value, date) for value in slices):
             return ""
-        spans = _spans(days, self.before, self.after)
-        return " OR ".join(
-            f"{self.moment} >= {literal(first)}"
-            + (f" AND {self.moment} < {literal(_day(last, 1))}" if last < date.max else "")
-            for first, last in spans
-        )
+        return _within(self.moment, _spans(days, self.before, self.after))
+
+
+def _within(moment: str, spans: Sequence[tuple[date, date]]) -> str:
+    """An SQL condition: a date or time is of a day within one of these spans."""
+    return " OR ".join(
+        f"{moment} >= {literal(first)}" + (f" AND {moment} < {literal(_day(last, 1))}" if last < date.max else "")
+        for first, last in spans
+    )
+
+
+# Which slices a row touches: an SQL expression for one or an array of them, or in days, or ALL or NOTHING.
+Touched = str | Near | DaysAround
 
 
 def _spans(days: Sequence[date], before: int, after: int) -> list[tuple[date, date]]:

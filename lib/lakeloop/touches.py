@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from lakeloop.commits import Commit
 from lakeloop.derivation import BySlice, Derivation
-from lakeloop.slices import ALL, NOTHING, DaysAfter, Near
+from lakeloop.slices import ALL, NOTHING, DaysAround, Near, Touched
 from lakeloop.tables import Table
 
 # Above this many slices a rebuild of the table is cheaper than naming them one by one.
@@ -111,16 +111,16 @@ def are_days(slices: Sequence[object]) -> bool:
     return all(value is None or type(value) is date for value in slices)
 
 
-def _expression(touched: str | Near | DaysAfter) -> str | None:
+def _expression(touched: Touched) -> str | None:
     """The SQL expression that names the touched slices, where there is one."""
     if isinstance(touched, Near):
         return touched.expression
-    return None if isinstance(touched, DaysAfter) else touched
+    return None if isinstance(touched, DaysAround) else touched
 
 
-def _told(touched: str | Near | DaysAfter, commits: Sequence[Commit]) -> set[object] | None:
+def _told(touched: Touched, commits: Sequence[Commit]) -> set[object] | None:
     """The touched slices by what the commits themselves say; None where one says nothing."""
-    column = touched.column if isinstance(touched, DaysAfter) else str(_expression(touched)).strip("`")
+    column = touched.column if isinstance(touched, DaysAround) else str(_expression(touched)).strip("`")
     found: set[object] = set()
     for commit in commits:
         if commit.changes_rows:
@@ -129,16 +129,13 @@ def _told(touched: str | Near | DaysAfter, commits: Sequence[Commit]) -> set[obj
                 return None
             for text in slices[column]:
                 day = None if text is None else date.fromisoformat(text)
-                if not isinstance(touched, DaysAfter):
-                    found.add(day)
-                elif day is not None:
-                    found.update(touched.days_of(day))
+                found.update(touched.slices_of(day) if isinstance(touched, DaysAround) else [day])
     return found
 
 
-def _touched(changes: DataFrame, touched: str | Near | DaysAfter) -> DataFrame:
+def _touched(changes: DataFrame, touched: Touched) -> DataFrame:
     """A row (``slice``) for each slice that a changed row touches."""
-    if isinstance(touched, DaysAfter):
+    if isinstance(touched, DaysAround):
         return changes.select(F.explode(F.expr(touched.slices())).alias("slice"))
     values = changes.select(F.expr(str(_expression(touched))).alias("slice"))
     if values.schema["slice"].dataType.typeName() == "array":

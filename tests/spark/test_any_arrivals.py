@@ -36,10 +36,14 @@ sources:
     expect: {{total_is_positive: total > 0, total_is_small: {{rule: total < 90, otherwise: drop}}}}
 gold:
   takings:
-    sql: SELECT day, customer, max(at) AS at, sum(total) AS total FROM silver.orders GROUP BY day, customer
+    sql: >-
+      SELECT o.day, o.customer, max(o.at) AS at, sum(o.total) AS total, max(b.total) AS dearest_before
+      FROM silver.orders o LEFT JOIN silver.orders b ON b.customer = o.customer AND b.day = date_sub(o.day, 1)
+      GROUP BY o.day, o.customer
     key: [day, customer]
     time: at
     increment_by: day
+    near: {{silver.orders: {{column: at, days_after: 1}}}}
 features:
   customers:
     entity: customer

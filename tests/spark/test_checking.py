@@ -130,6 +130,23 @@ def test_a_history_is_looked_at_as_other_tables_are(use_case: MakeUseCase) -> No
     ]
 
 
+def test_what_is_near_slices_has_a_time_and_slices_are_days(use_case: MakeUseCase) -> None:
+    joined = "select r.*, o.shop from silver.returns r left join silver.orders o using (order)"
+    back = "key: order, increment_by: day, near: {silver.orders: {column: ordered_on}}"
+    returns = "{path: orders/*.csv, key: order, columns: {order: int, day: to_date(ordered_at)}}"
+    case = shop(
+        use_case,
+        ("increment_by: day", "increment_by: ordered_at, near: {silver.orders: {column: shop}}"),
+        ("gold:", f"  returns: {returns}\ngold:\n  back: {{sql: {joined!r}, {back}}}"),
+    )
+    assert [(item.where, item.found, item.expected) for item in problems(case)] == [
+        ("gold.back.near.silver.orders.column", "no column ordered_on in silver.orders",
+         "one of order, shop, ordered_at, amount, paid, kind, doubled"),
+        ("gold.sales.increment_by", "ordered_at, which is a timestamp", "a date, for inputs are near days"),
+        ("gold.sales.near.silver.orders.column", "`shop`, which is a string", "a timestamp or a date"),
+    ]  # fmt: skip
+
+
 def test_a_text_is_no_label_of_a_binary_task(use_case: MakeUseCase) -> None:
     [problem] = problems(shop(use_case, ("label: amount > 3", "label: kind")))
     assert (problem.where, problem.found) == ("model.label.expression", "kind, which is a string")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import tuples
+from conftest import MakeUseCase, tuples
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -102,6 +102,29 @@ def test_a_recipe_for_the_state_as_of_a_time(spark: SparkSession) -> None:
     ]
     [(days,)] = kept.filter("segment = 'medium'").select(F.expr(sql[1])).collect()
     assert (days[0], days[-1]) == (date(2024, 2, 1), date(2024, 3, 1))
+
+
+def test_a_recipe_for_the_days_before(use_case: MakeUseCase) -> None:
+    text = SECTIONS["The days before, or around"]
+    tables, sql = (re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)[0] for kind in ("yaml", "sql"))
+    source = (
+        "sources:\n  orders: {path: x/*, key: order_id, columns: {order_id: int, ordered_on: date, shop: string}}\n"
+    )
+    rows = [
+        (int(line[0]), date.fromisoformat(line[1]), *line[2:])
+        for line in map(cells, text.splitlines())
+        if line[0].isdigit()
+    ]
+    schema = "order_id int, ordered_on date, shop string"
+    case = use_case(source + tables, busy=sql)
+    busy = gold.derivation(case.settings, "busy")
+    # The second is late.
+    first = [row[:3] for row in rows if row[0] != 2]
+    case.write("silver.orders", first, schema)
+    assert case.engine().derive(busy).action == "created"
+    case.append("silver.orders", [rows[1][:3]], schema)
+    assert case.engine().derive(busy).action == "updated"
+    assert case.rows("gold.busy", "order_id", "ordered_on", "shop", "string(week_before)") == rows
 
 
 def test_a_recipe_for_two_roles(spark: SparkSession) -> None:

@@ -12,7 +12,7 @@ from lakeloop.config.features import FeatureGroup
 from lakeloop.features.tiles import known_on
 from lakeloop.literals import is_in
 from lakeloop.monitoring.tables import windows
-from lakeloop.slices import Near
+from lakeloop.slices import DaysAround, Near
 
 
 def known(known_after: str, resolution: str) -> Near:
@@ -36,6 +36,7 @@ def new_york(spark: SparkSession) -> Iterator[SparkSession]:
     "touched",
     [
         Near("to_date(at)", "at"),
+        DaysAround("at", before=1, after=2),
         known("0 seconds", "1 hour"),
         known("26 hours", "1 hour"),
         known("1 hour", "1 day"),
@@ -44,15 +45,17 @@ def new_york(spark: SparkSession) -> Iterator[SparkSession]:
         windows("at", "1 week", ahead=90 * 3600),
     ],
 )
-def test_rows_that_touch_a_slice_are_near_it(new_york: SparkSession, touched: Near) -> None:
+def test_rows_that_touch_a_slice_are_near_it(new_york: SparkSession, touched: Near | DaysAround) -> None:
+    around = isinstance(touched, DaysAround)
+    expression, near = (touched.slices(), touched.touching) if around else (touched.expression, touched.near)
     times = "explode(sequence(timestamp'2024-03-07', timestamp'2024-03-13', interval 20 minutes))"
     more = times.replace("2024-03", "2024-11")
     rows = new_york.sql(f"SELECT {times} AS at UNION ALL SELECT {more}")
-    pairs = rows.select("at", F.expr(touched.expression).alias("slice"))
+    pairs = rows.select("at", F.expr(expression).alias("slice"))
     if pairs.schema["slice"].dataType.typeName() == "array":
         pairs = pairs.select("at", F.explode("slice").alias("slice"))
     slices = [row["slice"] for row in pairs.select("slice").distinct().collect()]
-    missed = " OR ".join(f"{is_in('slice', [value])} AND NOT ({touched.near([value])})" for value in slices)
+    missed = " OR ".join(f"{is_in('slice', [value])} AND NOT ({near([value])})" for value in slices)
 
     assert pairs.filter(missed).collect() == []
-    assert not rows.filter(f"NOT ({touched.near(slices[:1])})").isEmpty()
+    assert not rows.filter(f"NOT ({near(slices[:1])})").isEmpty()

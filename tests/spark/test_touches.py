@@ -18,7 +18,7 @@ from lakeloop.config.maintenance import Maintenance
 from lakeloop.derivation import BySlice, Derivation, Rows
 from lakeloop.derive import Outcome
 from lakeloop.maintenance import maintain
-from lakeloop.slices import DaysAfter
+from lakeloop.slices import DaysAround
 from lakeloop.tables import Lakehouse, Table
 
 SALES, DAYS, WEEKS = Table("silver", "sales"), Table("gold", "days"), Table("gold", "weeks")
@@ -48,7 +48,7 @@ TWO_DAYS = Derivation(
         .groupBy("day")
         .agg(F.sum("x").alias("x"))
     ),
-    BySlice("day", {DAYS: DaysAfter("day", 1)}, frozenset({DAYS})),
+    BySlice("day", {DAYS: DaysAround("day", after=1)}, frozenset({DAYS})),
     "v",
 )
 

@@ -4,29 +4,34 @@ from datetime import date, datetime
 
 import pytest
 
-from lakeloop.slices import DaysAfter, Near
+from lakeloop.slices import DaysAround, Near
 
-WEEK = DaysAfter("known_date", 7)
+WEEK = DaysAround("known_date", after=7)
 KNOWN = Near("to_date(known_at)", "departed_at", before=2)
 
 
 @pytest.mark.parametrize(
     ("slices", "condition"),
     [
-        ([date(2024, 3, 8)], "`known_date` BETWEEN DATE '2024-03-01' AND DATE '2024-03-08'"),
+        ([date(2024, 3, 8)], "`known_date` >= DATE '2024-03-01' AND `known_date` < DATE '2024-03-09'"),
         # Days that one row can touch both, and those between them.
         (
             [date(2024, 3, 16), date(2024, 3, 8)],
-            "`known_date` BETWEEN DATE '2024-03-01' AND DATE '2024-03-16'",
+            "`known_date` >= DATE '2024-03-01' AND `known_date` < DATE '2024-03-17'",
         ),
         (
             [date(2024, 3, 8), date(2024, 3, 17)],
-            "`known_date` BETWEEN DATE '2024-03-01' AND DATE '2024-03-08'"
-            " OR `known_date` BETWEEN DATE '2024-03-10' AND DATE '2024-03-17'",
+            "`known_date` >= DATE '2024-03-01' AND `known_date` < DATE '2024-03-09'"
+            " OR `known_date` >= DATE '2024-03-10' AND `known_date` < DATE '2024-03-18'",
         ),
-        # A row without a day touches no slice.
-        ([None], ""),
-        ([date(1, 1, 3)], "`known_date` BETWEEN DATE '0001-01-01' AND DATE '0001-01-03'"),
+        # A row without a day touches the slice null alone.
+        ([None], "`known_date` IS NULL"),
+        (
+            [None, date(2024, 3, 8)],
+            "`known_date` >= DATE '2024-03-01' AND `known_date` < DATE '2024-03-09' OR `known_date` IS NULL",
+        ),
+        ([date(1, 1, 3)], "`known_date` >= DATE '0001-01-01' AND `known_date` < DATE '0001-01-04'"),
+        ([date.max], "`known_date` >= DATE '9999-12-24'"),
     ],
 )
 def test_rows_from_so_many_days_before_a_slice_touch_it(slices: list[date | None], condition: str) -> None:
@@ -34,9 +39,17 @@ def test_rows_from_so_many_days_before_a_slice_touch_it(slices: list[date | None
 
 
 def test_a_row_touches_its_day_and_those_that_follow() -> None:
-    assert WEEK.slices() == "sequence(`known_date`, least(date_add(`known_date`, 7), DATE '9999-12-31'))"
-    assert DaysAfter("day", 2).days_of(date(2024, 2, 28)) == [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
-    assert WEEK.days_of(date(9999, 12, 30)) == [date(9999, 12, 30), date(9999, 12, 31)]
+    days = [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
+    assert DaysAround("day", after=2).slices_of(days[0]) == days
+    assert DaysAround("day", before=1, after=1).slices_of(days[1]) == days
+    assert WEEK.slices_of(date(9999, 12, 30)) == [date(9999, 12, 30), date(9999, 12, 31)]
+    assert WEEK.slices_of(None) == [None]
+    assert DaysAround("day", before=2).slices_of(date(1, 1, 2)) == [date(1, 1, 1), date(1, 1, 2)]
+
+
+def test_a_row_near_days_before_its_own_is_asked_for_by_later_days() -> None:
+    around = DaysAround("at", before=2, after=1)
+    assert around.touching([date(2024, 3, 8)]) == "`at` >= DATE '2024-03-07' AND `at` < DATE '2024-03-11'"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from lakeloop.config.values import FunctionName, Names, Section
+
+
+class NearInput(Section):
+    """An input whose rows serve slices near their own day alone. Of it just the rows near the slices that are made are
+    read, and one that changes touches no other slice."""
+
+    column: str = Field(
+        description="The input's date or timestamp that tells a row's day; a row without one serves the slice null.",
+        examples=["observed_at"],
+    )
+    days_before: NonNegativeInt = Field(
+        0, description="From how many days before that day on a row serves slices.", examples=[1]
+    )
+    days_after: NonNegativeInt = Field(0, description="Until how many days after that day it does.", examples=[1])
 
 
 class Gold(Section):
@@ -39,6 +53,22 @@ class Gold(Section):
         "changed row touches, or 'all' (the default) or 'nothing'.",
         examples=["{silver.weather: to_date(observed_at)}"],
     )
+
+    near: dict[str, NearInput] = Field(
+        default_factory=dict,
+        description="In place of `affected_by`, where slices are days: for an input whose rows serve days near their "
+        "own alone. It is read for these, and not whole.",
+        examples=["{silver.weather: {column: observed_at, days_after: 1}}"],
+    )
+
+    @model_validator(mode="after")
+    def _sliced(self) -> Gold:
+        if self.near and self.increment_by is None:
+            raise ValueError("increment_by, the name of a date, beside near")
+        twice = sorted(set(self.near) & set(self.affected_by))
+        if twice:
+            raise ValueError(f"{twice[0]} either in near or in affected_by")
+        return self
 
     @model_validator(mode="after")
     def _one_way(self) -> Gold:

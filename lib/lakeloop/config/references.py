@@ -94,6 +94,11 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
                     hint = "a gold table can read a history, and be named here"
             problems.append(Problem(file, where, table, f"one of {', '.join(allowed)}", hint))
 
+    def touching(name: str, inputs: list[str]) -> None:
+        for key in ("affected_by", "near"):
+            for table in getattr(pipeline.gold[name], key):
+                known(table, f"gold.{name}.{key}", inputs)
+
     def parses(text: str, where: str) -> None:
         try:
             sqlglot.parse_one(text, read="spark")
@@ -112,14 +117,12 @@ def check(pipeline: Pipeline, queries: dict[str, str], file: str, problems: list
             problems.append(Problem(file, f"gold.{name}.sql", "no table", "a query over silver or gold tables"))
         for table in inputs:
             known(table, f"gold.{name}.sql", readable)
-        for table in pipeline.gold[name].affected_by:
-            known(table, f"gold.{name}.affected_by", inputs)
+        touching(name, inputs)
     for name, gold in pipeline.gold.items():
         if gold.python:
             for table in gold.inputs:
                 known(table, f"gold.{name}.inputs", readable)
-            for table in gold.affected_by:
-                known(table, f"gold.{name}.affected_by", gold.inputs)
+            touching(name, gold.inputs)
     if not problems:
         try:
             gold_order(gold_reads(pipeline, queries))

@@ -11,7 +11,7 @@ from lakeloop.config.references import spine_key, spine_time
 from lakeloop.derivation import ByKey, BySlice, Derivation, Rows
 from lakeloop.features.tiles import KNOWN_DATE
 from lakeloop.features.windows import as_of, reach
-from lakeloop.slices import DaysAfter, Near
+from lakeloop.slices import DaysAround, Near, Touched
 from lakeloop.tables import Table
 
 DATE = "feature_date"
@@ -38,12 +38,12 @@ def derivation(settings: Settings) -> Derivation:
         dated = rows[spine].withColumn(DATE, F.to_date(time))
         return as_of(dated, time, [(name, group, rows[table]) for table, (name, group) in groups.items()])
 
-    touched: dict[Table, str | Near | DaysAfter] = {spine: Near(f"to_date(`{time}`)", f"`{time}`")}
+    touched: dict[Table, Touched] = {spine: Near(f"to_date(`{time}`)", f"`{time}`")}
     touched |= {table: _days_after(group) for table, (_, group) in groups.items()}
     identity = BySlice(DATE, touched, frozenset(touched), key=key)
     return Derivation(feature_table(settings), (spine, *groups), compute, identity, fingerprint)
 
 
-def _days_after(group: FeatureGroup) -> DaysAfter:
+def _days_after(group: FeatureGroup) -> DaysAround:
     """The days of the spine on which a tile is inside one of the group's windows or lags."""
-    return DaysAfter(KNOWN_DATE, reach(group) // 86_400 + 1)
+    return DaysAround(KNOWN_DATE, after=reach(group) // 86_400 + 1)

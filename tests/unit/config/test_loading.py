@@ -45,7 +45,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_name(conf: Folder) -> None:
     [problem] = [p for p in conf.problems(folder) if p.where == "gold.sales.tiem"]
     assert problem.file == str(folder / "pipeline.yml")
     assert problem.found == "an unknown key"
-    assert problem.expected == "one of affected_by, increment_by, inputs, key, python, sql, time"
+    assert problem.expected == "one of affected_by, increment_by, inputs, key, near, python, sql, time"
     assert problem.hint == "did you mean 'time'?"
 
 

@@ -149,14 +149,26 @@ def test_features_must_come_from_a_table_that_there_is(conf: Folder) -> None:
     assert (problem.where, problem.hint) == ("features.spending.from", "did you mean 'silver.orders'?")
 
 
-def test_affected_by_names_an_input_of_the_query(conf: Folder) -> None:
+@pytest.mark.parametrize(
+    ("key", "value"), [("affected_by", "day"), ("near", "{column: day}\n    increment_by: country")]
+)
+def test_an_input_that_touches_slices_is_one_of_the_query(conf: Folder, key: str, value: str) -> None:
     change = (
         "    time: ordered_at\nfeatures",
-        "    time: ordered_at\n    affected_by: {silver.refunds: day}\nfeatures",
+        f"    time: ordered_at\n    {key}:\n      silver.refunds: {value}\nfeatures",
     )
     [problem] = conf.problems(conf.changed(change))
-    assert (problem.where, problem.found) == ("gold.sales.affected_by", "silver.refunds")
+    assert (problem.where, problem.found) == (f"gold.sales.{key}", "silver.refunds")
     assert problem.expected == "one of silver.orders"
+
+
+def test_near_needs_slices_and_an_input_touches_them_in_one_way(conf: Folder) -> None:
+    near = "    near: {silver.orders: {column: ordered_at}}\n"
+    both = near + "    increment_by: country\n    affected_by: {silver.orders: country}\n"
+    expected = ["increment_by, the name of a date, beside near", "silver.orders either in near or in affected_by"]
+    for text, wanted in zip((near, both), expected, strict=True):
+        [problem] = conf.problems(conf.changed(("    time: ordered_at\nfeatures", f"{text}features")))
+        assert (problem.where, problem.expected) == ("gold.sales", wanted)
 
 
 def test_a_split_by_time_needs_the_spines_time(conf: Folder) -> None:
