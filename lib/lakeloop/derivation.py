@@ -34,7 +34,8 @@ class BySlice:
 
     ``touched`` says for each input which slices a changed row of it touches: an SQL expression for a value or an
     array of values, Near, DaysAround, or 'all' or 'nothing'. Inputs in ``restricted`` are handed to the function with
-    just the rows that touch these slices (and perhaps a few more); the others whole. With ``present`` the column is
+    just the rows that touch these slices (and perhaps a few more); the others whole. Of those in ``used_whole`` it
+    uses every column of every row that it is handed, so they may be planned before it. With ``present`` the column is
     never null, and a changed row whose slice would be touches none. ``key`` is what people find a row by, if any."""
 
     column: str
@@ -42,6 +43,7 @@ class BySlice:
     restricted: frozenset[Table] = frozenset()
     present: bool = False
     key: tuple[str, ...] = ()
+    used_whole: frozenset[Table] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+
+from lakeloop.kept import kept
 
 # How often a row was computed, and how often the table has it.
 _COMPUTED, _THERE = "_lakeloop_computed", "_lakeloop_there"
@@ -54,15 +55,13 @@ def difference(computed: DataFrame, there: DataFrame, slice_: str) -> Difference
     )
     columns = [f"`{column}`" for column in both.columns if column not in (_COMPUTED, _THERE)]
     counted = both.groupBy(*columns).agg(*[F.sum(count).alias(count) for count in (_COMPUTED, _THERE)])
-    try:
-        kept = counted.localCheckpoint(eager=False)
-    except PySparkException:
-        # Serverless compute keeps nothing; whatever else is wrong shows again without this.
+    held = kept(counted)
+    if held is None:
         return None
-    differing = kept.filter(f"{_COMPUTED} <> {_THERE}").groupBy(F.expr(slice_).alias("slice"))
+    differing = held.filter(f"{_COMPUTED} <> {_THERE}").groupBy(F.expr(slice_).alias("slice"))
     found = differing.agg(F.max(F.expr(f"{_THERE} > {_COMPUTED}")).alias("gone")).collect()
     slices = sorted((row["slice"] for row in found), key=lambda value: (value is not None, value))
-    return Difference(slices, not any(row["gone"] for row in found), kept)
+    return Difference(slices, not any(row["gone"] for row in found), held)
 
 
 def _comparable(computed: DataFrame, there: DataFrame) -> bool:

@@ -17,7 +17,7 @@ ROOMS = [
     {"errors", "version", "stages", "terminal"},
     {"config"},
     {"jars", "connect", "session"},
-    {"commits", "literals"},
+    {"commits", "kept", "literals"},
     {"merging"},
     {"tables"},
     {"tracking"},

@@ -40,7 +40,8 @@ def derivation(settings: Settings) -> Derivation:
 
     touched: dict[Table, Touched] = {spine: Near(f"to_date(`{time}`)", f"`{time}`")}
     touched |= {table: _days_after(group) for table, (_, group) in groups.items()}
-    identity = BySlice(DATE, touched, frozenset(touched), key=key)
+    all_of_them = frozenset(touched)
+    identity = BySlice(DATE, touched, restricted=all_of_them, key=key, used_whole=all_of_them)
     return Derivation(feature_table(settings), (spine, *groups), compute, identity, fingerprint)
 
 
