@@ -40,9 +40,8 @@ class Touches:
         for derivation in derivations:
             if isinstance(derivation.identity, BySlice):
                 for table, touched in derivation.identity.touched.items():
-                    expression = _expression(touched)
-                    if expression is not None and expression not in (ALL, NOTHING):
-                        expected.setdefault(table, []).append(expression)
+                    if not isinstance(touched, DaysAround) and touched not in (ALL, NOTHING):
+                        expected.setdefault(table, []).append(_expression(touched))
         self._expected = expected
 
     def slices(
@@ -59,9 +58,8 @@ class Touches:
             if touched == NOTHING:
                 continue
             told = _told(touched, unseen)
-            expression = _expression(touched)
-            if told is None and expression is not None and len(self._expected.get(table, ())) > 1:
-                told = self._together(table, unseen, changes).get(expression)
+            if told is None and not isinstance(touched, DaysAround) and len(self._expected.get(table, ())) > 1:
+                told = self._together(table, unseen, changes).get(_expression(touched))
             if told is None:
                 asked.append(_touched(changes(table), touched))
             else:
@@ -111,16 +109,14 @@ def are_days(slices: Sequence[object]) -> bool:
     return all(value is None or type(value) is date for value in slices)
 
 
-def _expression(touched: Touched) -> str | None:
-    """The SQL expression that names the touched slices, where there is one."""
-    if isinstance(touched, Near):
-        return touched.expression
-    return None if isinstance(touched, DaysAround) else touched
+def _expression(touched: str | Near) -> str:
+    """The SQL expression that names the touched slices."""
+    return touched.expression if isinstance(touched, Near) else touched
 
 
 def _told(touched: Touched, commits: Sequence[Commit]) -> set[object] | None:
     """The touched slices by what the commits themselves say; None where one says nothing."""
-    column = touched.column if isinstance(touched, DaysAround) else str(_expression(touched)).strip("`")
+    column = touched.column if isinstance(touched, DaysAround) else _expression(touched).strip("`")
     found: set[object] = set()
     for commit in commits:
         if commit.changes_rows:
@@ -137,7 +133,7 @@ def _touched(changes: DataFrame, touched: Touched) -> DataFrame:
     """A row (``slice``) for each slice that a changed row touches."""
     if isinstance(touched, DaysAround):
         return changes.select(F.explode(F.expr(touched.slices())).alias("slice"))
-    values = changes.select(F.expr(str(_expression(touched))).alias("slice"))
+    values = changes.select(F.expr(_expression(touched)).alias("slice"))
     if values.schema["slice"].dataType.typeName() == "array":
         return values.select(F.explode_outer("slice").alias("slice"))
     return values
