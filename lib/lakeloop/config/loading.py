@@ -23,6 +23,8 @@ from lakeloop.errors import ConfigurationError, Problem
 PIPELINE_FILE = "pipeline.yml"
 FIRST = "env/local.yml"
 # A key of a dotted path: in quotes, or up to the next dot.
+# What a value that pydantic cannot take for its kind should have been.
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 _KEY = re.compile(r"""(?:^|(?<=\.))(?:(['"])(.*?)\1(?=\.|$)|([^.]*))""")
 
 
@@ -242,8 +244,9 @@ def _problem(file: str, item: Any, model: type[BaseModel], data: Any) -> Problem
         return Problem(file, where, _brief(found), f"one of {', '.join(options)}", nearest(str(found), options))
     if kind in ("model_type", "dict_type", "list_type", "string_type"):
         return Problem(file, where, _brief(found), *_shape(kind, found, _schema_at(model, location)))
-    message = item["msg"]
-    return Problem(file, where, _brief(found), message[0].lower() + message[1:])
+    message = item["msg"].removeprefix("Input should be ")
+    expected = _KINDS.get(kind.partition("_")[0], message[0].lower() + message[1:])
+    return Problem(file, where, _brief(found), expected)
 
 
 def _shape(kind: str, found: object, schema: Mapping[str, Any]) -> tuple[str, str]:

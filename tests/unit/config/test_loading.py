@@ -83,11 +83,19 @@ def test_a_wrong_choice_in_a_list_is_named_by_its_place(conf: Folder) -> None:
     assert problem.hint == "did you mean 'lightgbm'?"
 
 
-def test_a_wrong_type_says_what_is_expected(conf: Folder) -> None:
-    folder = conf.changed(("task: binary", "task: binary\n  seed: lucky"))
-    [problem] = conf.problems(folder)
-    assert (problem.where, problem.found) == ("model.seed", "'lucky'")
-    assert "valid integer" in problem.expected
+@pytest.mark.parametrize(
+    ("where", "found", "expected"),
+    [
+        ("model.seed", "lucky", "a whole number"),
+        ("model.seed", 1.5, "a whole number"),
+        ("monitoring.drift.js_distance", "far", "a number"),
+        ("monitoring.minimum_rows", 0, "greater than or equal to 1"),
+        ("sources.orders.history", "perhaps", "true or false"),
+    ],
+)
+def test_a_wrong_type_says_what_is_expected(conf: Folder, where: str, found: object, expected: str) -> None:
+    [problem] = conf.problems(conf.pipeline(), sets=(f"{where}={found}",))
+    assert (problem.where, problem.found, problem.expected) == (where, repr(found), expected)
 
 
 @pytest.mark.parametrize(
