@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from pyspark.sql import types as T
 
-from lakeloop.onboarding.columns import Leaf, Seen, date_patterns, leaves, understood
+from lakeloop.onboarding.columns import Leaf, Seen, leaves, understood
 from lakeloop.onboarding.names import quoted
+from lakeloop.onboarding.written import date_patterns
 from lakeloop.rawcolumns import RAW_NAME
 
 

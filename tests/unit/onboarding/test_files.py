@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakeloop.errors import DataError
-from lakeloop.onboarding.files import dialect, encoding, look
+from lakeloop.onboarding.dialect import dialect
+from lakeloop.onboarding.files import encoding, look
 
 ROWS = "id{0}name{0}amount\n1{0}ann{0}2.5\n2{0}bob{0}3.5\n"
 
