@@ -17,7 +17,6 @@ from lakeloop.derivation import Appended, ByKey, BySlice, Derivation, Folded
 from lakeloop.difference import difference
 from lakeloop.kept import kept
 from lakeloop.literals import is_in
-from lakeloop.merging import within
 from lakeloop.slices import DaysAround, Near, Touched
 from lakeloop.tables import Lakehouse, Table, is_missing_file
 from lakeloop.touches import Cannot, Touches, are_days, named
@@ -138,20 +137,12 @@ class Making:
             rows = identity.fold(new, lakehouse.read(output), whole)
             lakehouse.merge(output, rows, identity.key, self._progress, told_by=identity.told_by)
         elif isinstance(identity, ByKey):
+            rows = derivation.compute(inputs)
             # Rows that come of changes alone are the same whenever they are computed.
-            self._add_newest(identity, derivation.compute(inputs), again=len(inputs) == 1)
+            twice = self._few and len(inputs) == 1
+            lakehouse.merge(output, rows, identity.key, self._progress, newest=identity.newest, twice=twice)
         else:
             self._append(derivation.compute(inputs))
-
-    def _add_newest(self, identity: ByKey, rows: DataFrame, again: bool) -> None:
-        """Adds rows that replace older ones of their keys. Few that may be computed ``again`` are asked for their keys
-        first: just the files that can hold these are opened, and where the table has none of them, rows are added."""
-        output = self._derivation.output
-        conditions = within(rows, identity.key) if self._few and again else []
-        if conditions and not self._lakehouse.holds(output, " AND ".join(conditions)):
-            self._append(rows)
-            return
-        self._lakehouse.merge(output, rows, identity.key, self._progress, newest=identity.newest, conditions=conditions)
 
     def _update_slices(self, identity: BySlice, commits: Mapping[Table, Sequence[Commit]], touches: Touches) -> None:
         """Rebuilds the slices that the changes touch; those that are not there yet, as a new day's, are added. What is

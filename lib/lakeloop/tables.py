@@ -188,9 +188,8 @@ class Lakehouse:
         return reader.table(self.identifier(table))
 
     def holds(self, table: Table, predicate: str) -> bool:
-        """Whether a row of the table is one for which ``predicate`` holds, in which the table may be called as MERGE
-        does."""
-        return not self.read(table).alias(merging.TABLE).filter(predicate).isEmpty()
+        """Whether a row of the table is one for which ``predicate`` holds."""
+        return not self.read(table).filter(predicate).isEmpty()
 
     def greatest(self, table: Table, column: str) -> object:
         """The greatest value of a column (its dotted path), None where there is none."""
@@ -256,16 +255,17 @@ class Lakehouse:
         newest: Sequence[str] = (),
         deleted: DataFrame | None = None,
         told_by: Sequence[str] = (),
-        conditions: Sequence[str] = (),
+        twice: bool = False,
     ) -> None:
         """MERGE on ``key``: rows replace those of their key (with ``newest``, only where these columns, compared in
         order, are greater; with ``told_by``, only where one of these is another), new ones are added, keys in
-        ``deleted`` and rows that are GONE are removed. One commit. For each row of the table that has one of the keys
-        the ``conditions`` hold, see merging.within: they spare files."""
+        ``deleted`` and rows that are GONE are removed. One commit. Rows may be computed ``twice`` where they are few
+        and always the same: the first time tells which files of the table can hold their keys."""
         source = rows if GONE in rows.columns else rows.withColumn(GONE, F.lit(False))
         if deleted is not None:
             gone = deleted.select(*key).withColumn(GONE, F.lit(True))
             source = source.unionByName(gone, allowMissingColumns=True)
+        conditions = merging.within(source, key) if twice else []
         view = f"_lakeloop_merge_{table.layer}_{table.name}"
         source.createOrReplaceTempView(view)
         columns = [column for column in rows.columns if column != GONE]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import pytest
 from conftest import MakeUseCase, UseCase
 from pyspark.sql import DataFrame
 
-from lakeloop import derive
-from lakeloop.derivation import ByKey, Derivation, Rows
 from lakeloop.merging import within
 from lakeloop.tables import Table
 
@@ -45,7 +42,7 @@ def known(case: UseCase, where: str) -> DataFrame:
 )
 def test_rows_find_their_keys(case: UseCase, where: str) -> None:
     rows = known(case, where).unionAll(case.spark.sql(f"SELECT {NEW}"))
-    case.lakehouse.merge(OUT, rows, KEYS, {"run": "r"}, conditions=within(rows, KEYS))
+    case.lakehouse.merge(OUT, rows, KEYS, {"run": "r"}, twice=True)
     expected = case.spark.sql(
         f"SELECT day, at, id, name, IF({where}, x + 100, x) AS x FROM ({THERE}) UNION ALL SELECT {NEW}"
     )
@@ -54,8 +51,7 @@ def test_rows_find_their_keys(case: UseCase, where: str) -> None:
 
 
 def test_rows_are_removed_by_their_keys(case: UseCase) -> None:
-    none, gone = known(case, "false"), known(case, "x IN (2, 4)")
-    case.lakehouse.merge(OUT, none, KEYS, {"run": "r"}, deleted=gone, conditions=within(gone, KEYS))
+    case.lakehouse.merge(OUT, known(case, "false"), KEYS, {"run": "r"}, deleted=known(case, "x IN (2, 4)"), twice=True)
     assert sorted(row["x"] for row in case.lakehouse.read(OUT).collect()) == [1, 3, 5]
 
 
@@ -93,69 +89,7 @@ def test_files_of_other_keys_are_not_opened(case: UseCase) -> None:
     case.lakehouse.append(table, case.spark.sql("SELECT date'2024-05-02' AS day, 2 AS x"), {"run": "r"})
     first.unlink()
     rows = case.spark.sql("SELECT date'2024-05-02' AS day, 20 AS x")
-    case.lakehouse.merge(table, rows, ["day"], {"run": "r"}, conditions=within(rows, ["day"]))
+    case.lakehouse.merge(table, rows, ["day"], {"run": "r"}, twice=True)
     assert [row["x"] for row in case.lakehouse.read(table).filter("day = '2024-05-02'").collect()] == [20]
     with pytest.raises(Exception, match=r"FILE_NOT_EXIST|FileNotFound"):
         case.lakehouse.merge(table, rows, ["day"], {"run": "r"})
-
-
-def newest_of(*inputs: Table) -> Derivation:
-    """The newest row of each key of the first input."""
-
-    def compute(rows: Rows) -> DataFrame:
-        rank = "row_number() OVER (PARTITION BY day, id ORDER BY at DESC) AS _rank"
-        return rows[inputs[0]].selectExpr("*", rank).filter("_rank = 1").drop("_rank")
-
-    return Derivation(OUT, inputs, compute, ByKey(("day", "id"), newest=("at",)), "v")
-
-
-@pytest.mark.parametrize(
-    ("rows", "operation"),
-    [
-        # Days that are new, ids that are not; and the same day twice, of which one row stays.
-        ([(4, 1, 1), (4, 1, 2), (5, 2, 1)], "WRITE"),
-        # Known days with new ids only.
-        ([(2, 8, 1), (3, 9, 1)], "WRITE"),
-        # A correction, one that is older, and a new key between known ones.
-        ([(3, 2, 9)], "MERGE"),
-        ([(3, 2, 0)], "MERGE"),
-        ([(1, 2, 1), (4, 5, 1)], "MERGE"),
-        # No day at all may be there too.
-        ([(None, 7, 1)], "WRITE"),
-        ([(None, 3, 2)], "MERGE"),
-    ],
-)
-def test_few_rows_are_added_where_the_table_can_have_none_of_their_keys(
-    use_case: MakeUseCase, rows: list[tuple[int | None, int, int]], operation: str
-) -> None:
-    case, table = use_case(), Table("bronze", "in")
-
-    def dated(rows: list[tuple[int | None, int, int]]) -> list[tuple[date | None, int, int]]:
-        return [(day and date(2024, 5, day), id_, at) for day, id_, at in rows]
-
-    schema = "day date, id int, at int"
-    first = [(1, 1, 1), (2, 2, 1), (3, 2, 1), (None, 3, 1)]
-    case.write(str(table), dated(first), schema)
-    case.engine().derive(newest_of(table))
-    case.append(str(table), dated(rows), schema)
-    assert case.engine().derive(newest_of(table)).action == "updated"
-
-    newest = case.lakehouse.latest(OUT)
-    assert newest is not None and newest.operation == operation
-    wanted: dict[tuple[int | None, int], int] = {}
-    for day, id_, at in [*first, *rows]:
-        wanted[day, id_] = max(at, wanted.get((day, id_), at))
-    found = case.lakehouse.read(OUT).selectExpr("day(day)", "id", "at").collect()
-    assert {(row[0], row[1]): row[2] for row in found} == wanted
-    assert len(found) == len(wanted)
-
-
-def test_of_many_rows_nothing_is_asked(use_case: MakeUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    case, table = use_case(), Table("bronze", "in")
-    case.write(str(table), [(date(2024, 5, 1), 1, 1)], "day date, id int, at int")
-    case.engine().derive(newest_of(table))
-    case.append(str(table), [(date(2024, 5, 2), 2, 1), (date(2024, 5, 2), 3, 1)], "day date, id int, at int")
-    monkeypatch.setattr(derive, "FEW_ROWS", 1)
-    case.engine().derive(newest_of(table))
-    newest = case.lakehouse.latest(OUT)
-    assert newest is not None and newest.operation == "MERGE"

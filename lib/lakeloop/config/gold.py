@@ -53,6 +53,7 @@ class Gold(Section):
         "changed row touches, or 'all' (the default) or 'nothing'.",
         examples=["{silver.weather: to_date(observed_at)}"],
     )
+
     near: dict[str, NearInput] = Field(
         default_factory=dict,
         description="In place of `affected_by`, where slices are days: for an input whose rows serve days near their "

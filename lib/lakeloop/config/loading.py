@@ -22,9 +22,9 @@ from lakeloop.errors import ConfigurationError, Problem
 
 PIPELINE_FILE = "pipeline.yml"
 FIRST = "env/local.yml"
+# A key of a dotted path: in quotes, or up to the next dot.
 # What a value that pydantic cannot take for its kind should have been.
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-# A key of a dotted path: in quotes, or up to the next dot.
 _KEY = re.compile(r"""(?:^|(?<=\.))(?:(['"])(.*?)\1(?=\.|$)|([^.]*))""")
 
 
