@@ -39,8 +39,10 @@ class DaysAround:
         """An SQL condition that a table's statistics can judge: a row touches one of these days, or one between two
         that a row can touch both."""
         days = [day for day in slices if isinstance(day, date)]
-        near = _within(f"`{self.column}`", _spans(days, self.after, self.before))
-        return " OR ".join([*([near] if near else []), *([f"`{self.column}` IS NULL"] if None in slices else [])])
+        # What touches days after its own lies before them.
+        conditions = [_within(f"`{self.column}`", _spans(days, before=self.after, after=self.before))] if days else []
+        conditions += [f"`{self.column}` IS NULL"] if None in slices else []
+        return " OR ".join(conditions)
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,16 @@ class Near:
         return _within(self.moment, _spans(days, self.before, self.after))
 
 
+# Which slices a row touches: an SQL expression for one or an array of them, or in days, or ALL or NOTHING.
+Touched = str | Near | DaysAround
+
+
 def _within(moment: str, spans: Sequence[tuple[date, date]]) -> str:
     """An SQL condition: a date or time is of a day within one of these spans."""
     return " OR ".join(
         f"{moment} >= {literal(first)}" + (f" AND {moment} < {literal(_day(last, 1))}" if last < date.max else "")
         for first, last in spans
     )
-
-
-# Which slices a row touches: an SQL expression for one or an array of them, or in days, or ALL or NOTHING.
-Touched = str | Near | DaysAround
 
 
 def _spans(days: Sequence[date], before: int, after: int) -> list[tuple[date, date]]:
