@@ -23,7 +23,8 @@ WITH weather AS (
   SELECT origin, hour, max_by(reading, observed_at) AS reading
   FROM (
     SELECT
-      origin, observed_at, weather AS reading,
+      origin, observed_at,
+      struct_pack(temp, dewp, humid, wind_dir, wind_speed, precip, pressure, visib) AS reading,
       unnest(generate_series(observed_at, observed_at + INTERVAL 5 HOUR, INTERVAL 1 HOUR)) AS hour
     FROM {weather} weather
   )

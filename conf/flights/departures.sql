@@ -1,7 +1,10 @@
 -- One row a scheduled departure, with what was known two hours before it; arr_delay is the outcome.
 WITH weather AS (
   -- The newest reading of the last six hours, for each whole hour: as-of without a range join.
-  SELECT origin, hour, max_by(struct(*), observed_at) AS reading
+  SELECT
+    origin,
+    hour,
+    max_by(struct(temp, dewp, humid, wind_dir, wind_speed, precip, pressure, visib), observed_at) AS reading
   FROM (
     SELECT *, explode(sequence(observed_at, observed_at + INTERVAL 5 HOURS, INTERVAL 1 HOUR)) AS hour
     FROM silver.weather

@@ -95,7 +95,7 @@ def session(settings: Settings) -> SparkSession:
 def for_few_rows(spark: SparkSession, settings: Settings) -> SparkSession:
     """A session beside ``spark``, of the same settings, views and functions, that interprets queries; ``spark`` itself
     where it does so already, or is a cluster's."""
-    if not _is_ours(settings) or spark.conf.get(_CODE).upper() == FEW_ROWS[_CODE]:
+    if not _is_ours(settings) or interprets(spark):
         return spark
     beside = type(spark)(spark.sparkContext, spark._jsparkSession.cloneSession())
     interpret(beside, settings)
@@ -107,6 +107,16 @@ def interpret(spark: SparkSession, settings: Settings) -> None:
     if _is_ours(settings):
         for key, value in FEW_ROWS.items():
             spark.conf.set(key, value)
+
+
+def interprets(spark: SparkSession) -> bool:
+    """Whether the session interprets queries. One that does not tell, as of serverless compute, makes Java code."""
+    from pyspark.errors import PySparkException
+
+    try:
+        return str(spark.conf.get(_CODE, "")).upper() == FEW_ROWS[_CODE]
+    except PySparkException:
+        return False
 
 
 def _is_ours(settings: Settings) -> bool:

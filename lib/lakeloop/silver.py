@@ -17,6 +17,7 @@ from lakeloop.errors import DataError
 from lakeloop.literals import is_in, literal
 from lakeloop.quality import FAILED, Expectations, counts
 from lakeloop.rawcolumns import CORRUPT, FILE, INGESTED, METADATA, MODIFIED, RESCUED, quoted, raw_fields, raw_name
+from lakeloop.session import interprets
 from lakeloop.tables import Table
 
 RAW = "_raw_"
@@ -76,12 +77,19 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     raw = raw_fields(bronze.schema)
     taken = {field.name.lower() for field in raw} | {*METADATA, RESCUED}
     renamed = [field for field in raw if raw_name(field).lower() not in taken]
+    hashed, present = row_hash(raw), {field.name: _present(field, source) for field in raw}
+    if not interprets(bronze.sparkSession):
+        # All that a stage does with a row is one Java method, and Java compiles none of more than 8,000 bytes: that of
+        # some fifteen columns is longer. What is named twice Spark computes once, and in a method of its own.
+        hashed = f"{hashed} | {hashed}"
+        made = {column: value for column, value in present.items() if value != quoted(column)}
+        present |= {column: f"coalesce({value}, {value})" for column, value in made.items()}
     rows = bronze.selectExpr(
         *[f"{quoted(field.name)} AS {quoted(RAW + field.name)}" for field in raw],
         *_metadata(bronze),
-        f"{row_hash(raw)} AS {ROW_HASH}",
-        *[f"{_present(field, source)} AS {quoted(field.name)}" for field in raw],
-        *[f"{_present(field, source)} AS {quoted(raw_name(field))}" for field in renamed],
+        f"{hashed} AS {ROW_HASH}",
+        *[f"{present[field.name]} AS {quoted(field.name)}" for field in raw],
+        *[f"{present[field.name]} AS {quoted(raw_name(field))}" for field in renamed],
     )
     casts = {column: _cast(column, type_) for column, type_ in source.columns.items() if BARE_TYPE.match(type_)}
     # Told here, from the value that is cast: rows on their way to silver need not carry the raw values along.
