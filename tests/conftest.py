@@ -182,6 +182,19 @@ def spark(tmp_path_factory: pytest.TempPathFactory, connect: bool) -> Iterator[S
 
 
 @pytest.fixture
+def compiling(spark: SparkSession, connect: bool) -> SparkSession:
+    """A session that makes Java code for a whole stage; the tests' own does not."""
+    if connect:
+        pytest.skip("a client of Spark Connect does not see what Java does")
+    session = spark.newSession()
+    session.conf.set("spark.sql.codegen.wholeStage", "true")
+    session.conf.set("spark.sql.codegen.factoryMode", "FALLBACK")
+    # A plan that changes while it runs has no code before.
+    session.conf.set("spark.sql.adaptive.enabled", "false")
+    return session
+
+
+@pytest.fixture
 def use_case(spark: SparkSession, tmp_path: Path, connect: bool) -> MakeUseCase:
     """Makes a use case of a pipeline.yml (as text, the model may be left out) and files beside it: .sql where a name
     has no ending."""

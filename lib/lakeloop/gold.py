@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from lakeloop.config import Settings, sql
 from lakeloop.config.gold import Gold
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.references import gold_order
+from lakeloop.config.sources import START
 from lakeloop.derivation import BySlice, Derivation, Rows
 from lakeloop.errors import ConfigurationError, Problem
+from lakeloop.session import interprets
 from lakeloop.slices import ALL, DaysAround, Touched
 from lakeloop.tables import Table
+from lakeloop.uniqueness import is_key, unique
 
 
 def derivations(settings: Settings) -> list[Derivation]:
@@ -35,7 +37,7 @@ def derivation(settings: Settings, name: str) -> Derivation:
         made = computed(settings, name, rows)
         if problems := no_days(settings, name, made):
             raise ConfigurationError(problems)
-        return unique(made, gold.key, f"gold.{name}")
+        return made if never_twice(settings, name, rows) else unique(made, gold.key, f"gold.{name}")
 
     return Derivation(
         Table("gold", name),
@@ -90,6 +92,24 @@ def computed(settings: Settings, name: str, rows: Rows) -> DataFrame:
     return found
 
 
+def never_twice(settings: Settings, name: str, rows: Rows) -> bool:
+    """Whether Spark can tell that the table's query gives no key twice, given that none of its inputs has its own key
+    twice. It is not asked where rows are few, for to look at them takes less, nor of a Python function, which may do
+    more than to describe rows."""
+    if name not in settings.queries or interprets(next(iter(rows.values())).sparkSession):
+        return False
+    once = {table: frame.dropDuplicates(_key(settings, table)) for table, frame in rows.items()}
+    return is_key(run_query(settings.queries[name], once), settings.pipeline.gold[name].key)
+
+
+def _key(settings: Settings, table: Table) -> list[str]:
+    """The columns that identify a row of an input."""
+    if table.layer == "gold":
+        return list(settings.pipeline.gold[table.name].key)
+    sources, followed = settings.pipeline.sources, settings.pipeline.histories().get(table.name)
+    return [*sources[followed].key, START] if followed else sources[table.name].identity()
+
+
 def no_days(settings: Settings, name: str, made: DataFrame) -> list[Problem]:
     """What is wrong with a table that inputs are `near` to: its slices are not days. Nothing where there is no such
     input."""
@@ -110,14 +130,3 @@ def run_query(query: str, rows: Rows) -> DataFrame:
     session: on Spark Connect, which resolves names late, a later one of that name would change the result."""
     spark = next(iter(rows.values())).sparkSession
     return spark.sql(sql.template(query), **{sql.field(str(table)): frame for table, frame in rows.items()})
-
-
-def unique(rows: DataFrame, key: Sequence[str], table: str) -> DataFrame:
-    """The same rows; computing them fails where two have the same key (a join that multiplies rows does that)."""
-    copies = F.count(F.lit(1)).over(Window.partitionBy(*key))
-    message = (
-        f"{table}: its query gives several rows for one key ({', '.join(key)}); "
-        "look for a join that matches more than once"
-    )
-    once = F.when(F.col("_copies") == 1, True).otherwise(F.raise_error(F.lit(message)).cast("boolean"))
-    return rows.withColumn("_copies", copies).filter(once).drop("_copies")

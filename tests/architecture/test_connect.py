@@ -14,8 +14,9 @@ NAMES = {"SparkContext", "SQLContext", "RDD"}
 # Delta's own Python API calls the JVM too.
 LIBRARIES = {"py4j", "delta"}
 
-# Where a session is made, and where a search is sent to workers, which on Connect it is not.
-MAY = {"session", "connect", "modelling.spark_trials"}
+# Where a session is made, where a search is sent to workers, which on Connect it is not, and where a plan is asked
+# whether rows have to be looked at, which on Connect they are.
+MAY = {"session", "connect", "modelling.spark_trials", "uniqueness"}
 
 
 def _classic(tree: ast.Module) -> set[str]:

@@ -17,7 +17,7 @@ ROOMS = [
     {"errors", "version", "stages", "terminal"},
     {"config"},
     {"jars", "connect", "session"},
-    {"commits", "kept", "literals"},
+    {"commits", "kept", "literals", "uniqueness"},
     {"merging"},
     {"tables"},
     {"tracking"},

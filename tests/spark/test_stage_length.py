@@ -19,19 +19,6 @@ METADATA = "_corrupt_record string, _source_file string, _source_modified_at tim
 
 
 @pytest.fixture
-def compiling(spark: SparkSession) -> SparkSession:
-    """A session that makes Java code for a whole stage; the tests' own does not."""
-    if not hasattr(spark, "_jsparkSession"):
-        pytest.skip("a client of Spark Connect does not see what Java does")
-    session = spark.newSession()
-    session.conf.set("spark.sql.codegen.wholeStage", "true")
-    session.conf.set("spark.sql.codegen.factoryMode", "FALLBACK")
-    # A plan that changes while it runs has no code before.
-    session.conf.set("spark.sql.adaptive.enabled", "false")
-    return session
-
-
-@pytest.fixture
 def wide(use_case: MakeUseCase) -> Source:
     """Columns of all types, with rules on some."""
     columns = {f"c{number}": TYPES[number % len(TYPES)] for number in range(COLUMNS)}
