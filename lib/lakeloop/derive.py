@@ -69,6 +69,21 @@ class Engine:
         if rows is not None:
             self._rows[table] = (commit.version, rows)
 
+    def counted(self, table: Table, version: int) -> int | None:
+        """How many rows a version of the table has, where this run has counted them as it made it."""
+        at, rows = self._rows.get(table, (None, None))
+        return rows if at == version else None
+
+    def holds_all(self, table: Table, rows_of: Table) -> bool:
+        """Whether ``table``, of which each row is made of one of ``rows_of``, was made of all of these in this run."""
+        made, read = self.latest(table), self.latest(rows_of)
+        if made is None or read is None:
+            return False
+        rows = self.counted(rows_of, read.version)
+        # None were added, so those that were read are those that were counted. No number is no count.
+        alone = self.lakehouse.latest(rows_of) == read
+        return bool(rows) and alone and self.counted(table, made.version) == rows
+
     def derive(self, derivation: Derivation) -> Outcome:
         """Brings the derivation's table up to date with its inputs, in one commit or none. Where somebody else commits
         to the table meanwhile, once more from what is there then."""
@@ -135,15 +150,14 @@ class Engine:
         """Makes all of the table; returns the first input's rows."""
         inputs = making.build()
         first = derivation.inputs[0]
-        version, counted = self._rows.get(first, (None, 0))
-        return counted if version == versions[first] else inputs.count()
+        counted = self.counted(first, versions[first])
+        return inputs.count() if counted is None else counted
 
     def _in_inputs(self, versions: Mapping[Table, int]) -> int | None:
         """How many rows the inputs have, where this run knows it of all of them."""
-        known = [self._rows.get(table, (None, 0)) for table in versions]
-        if [version for version, _ in known] != list(versions.values()):
-            return None
-        return sum(rows for _, rows in known)
+        counted = [self.counted(table, version) for table, version in versions.items()]
+        known = [rows for rows in counted if rows is not None]
+        return sum(known) if len(known) == len(counted) else None
 
     def outlook(self, derivation: Derivation) -> tuple[str, str]:
         """What `derive` would do with the tables as they are, and why: nothing, create, update or rebuild."""

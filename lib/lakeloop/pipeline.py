@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -189,7 +189,22 @@ class Run:
                 raise LakeloopError(f"bronze.{name} is not there yet: run the stage 'bronze' first.")
             silver.stop_at_failing_rules(self.engine, name)
         derivations = [item for name in sources for item in self._silver_tables(name)]
-        yield from together([partial(self._derive, "silver", derivation) for derivation in derivations])
+        # Where silver is made whole it tells whether all rows stay: then none has to be looked for.
+        told = [item for item in derivations if self._is_told_by_silver(item)]
+        first = [item for item in derivations if item not in told]
+        yield from together([partial(self._derive, "silver", item) for item in first])
+        yield from together([partial(self._derive, "silver", self._without_rows_that_stay(item)) for item in told])
+
+    def _is_told_by_silver(self, derivation: Derivation) -> bool:
+        table = derivation.output
+        return table.layer == "quarantine" and self.engine.latest(Table("silver", table.name)) is None
+
+    def _without_rows_that_stay(self, quarantine: Derivation) -> Derivation:
+        """The same; where silver has all rows of bronze, it asks for none of them."""
+        name = quarantine.output.name
+        if not self.engine.holds_all(Table("silver", name), Table("bronze", name)):
+            return quarantine
+        return replace(quarantine, compute=lambda rows: quarantine.compute(rows).limit(0))
 
     def _all_of(self, stage: str) -> Iterator[Outcome]:
         for wave in waves(self.derivations(stage)):
