@@ -75,14 +75,16 @@ class Engine:
         return rows if at == version else None
 
     def holds_all(self, table: Table, rows_of: Table) -> bool:
-        """Whether ``table``, of which each row is made of one of ``rows_of``, was made of all of these in this run."""
+        """Whether ``table``, whose rows are each made of one row of ``rows_of``, was made whole in this run, and of all
+        of these."""
         made, read = self.latest(table), self.latest(rows_of)
         if made is None or read is None:
             return False
         rows = self.counted(rows_of, read.version)
-        # None were added, so those that were read are those that were counted. No number is no count.
-        alone = self.lakehouse.latest(rows_of) == read
-        return bool(rows) and alone and self.counted(table, made.version) == rows
+        # Where nobody has added rows since, those that were counted are those that were read.
+        still = self.lakehouse.latest(rows_of) == read
+        # A commit whose metrics are switched off counts none.
+        return bool(rows) and still and self.counted(table, made.version) == rows
 
     def derive(self, derivation: Derivation) -> Outcome:
         """Brings the derivation's table up to date with its inputs, in one commit or none. Where somebody else commits

@@ -189,18 +189,19 @@ class Run:
                 raise LakeloopError(f"bronze.{name} is not there yet: run the stage 'bronze' first.")
             silver.stop_at_failing_rules(self.engine, name)
         derivations = [item for name in sources for item in self._silver_tables(name)]
-        # Where silver is made whole it tells whether all rows stay: then none has to be looked for.
+        # A silver table that is made whole tells whether all rows stay; then quarantine need not look for others.
         told = [item for item in derivations if self._is_told_by_silver(item)]
         first = [item for item in derivations if item not in told]
         yield from together([partial(self._derive, "silver", item) for item in first])
         yield from together([partial(self._derive, "silver", self._without_rows_that_stay(item)) for item in told])
 
     def _is_told_by_silver(self, derivation: Derivation) -> bool:
+        """Whether it is a quarantine whose silver is still to be made."""
         table = derivation.output
         return table.layer == "quarantine" and self.engine.latest(Table("silver", table.name)) is None
 
     def _without_rows_that_stay(self, quarantine: Derivation) -> Derivation:
-        """The same; where silver has all rows of bronze, it asks for none of them."""
+        """The same; where silver has all rows of bronze it yields none, and reads none."""
         name = quarantine.output.name
         if not self.engine.holds_all(Table("silver", name), Table("bronze", name)):
             return quarantine

@@ -15,7 +15,7 @@ def is_key(rows: DataFrame, columns: Sequence[str]) -> bool:
     through joins that match once (LogicalPlan.distinctKeys). False where it cannot tell, and on Spark Connect, whose
     clients do not see plans.
     """
-    plan = getattr(rows.select(*[f"`{column}`" for column in columns]), "_jdf", None)
+    plan = getattr(rows.select(*columns), "_jdf", None)
     if plan is None:
         return False
     from py4j.protocol import Py4JError
