@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 CONF ?= conf/flights
-LAKEHOUSE := bronze raw_files silver history gold incremental_equals_full derive_progress net_changes concurrent_writers as_of lags touches difference planned_inputs tiles written_files
+LAKEHOUSE := bronze raw_files silver history gold incremental_equals_full derive_progress net_changes concurrent_writers as_of lags touches difference planned_inputs told_by_silver tiles written_files
 CONNECT ?= $(LAKEHOUSE:%=tests/spark/test_%.py)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c requirements.lock
