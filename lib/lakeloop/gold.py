@@ -11,7 +11,6 @@ from lakeloop.config import Settings, sql
 from lakeloop.config.gold import Gold
 from lakeloop.config.loading import PIPELINE_FILE
 from lakeloop.config.references import gold_order
-from lakeloop.config.sources import START
 from lakeloop.derivation import BySlice, Derivation, Rows
 from lakeloop.errors import ConfigurationError, Problem
 from lakeloop.session import interprets
@@ -98,16 +97,8 @@ def never_twice(settings: Settings, name: str, rows: Rows) -> bool:
     more than to describe rows."""
     if name not in settings.queries or interprets(next(iter(rows.values())).sparkSession):
         return False
-    once = {table: frame.dropDuplicates(_key(settings, table)) for table, frame in rows.items()}
+    once = {table: frame.dropDuplicates(settings.pipeline.key(*table)) for table, frame in rows.items()}
     return is_key(run_query(settings.queries[name], once), settings.pipeline.gold[name].key)
-
-
-def _key(settings: Settings, table: Table) -> list[str]:
-    """The columns that identify a row of an input."""
-    if table.layer == "gold":
-        return list(settings.pipeline.gold[table.name].key)
-    sources, followed = settings.pipeline.sources, settings.pipeline.histories().get(table.name)
-    return [*sources[followed].key, START] if followed else sources[table.name].identity()
 
 
 def no_days(settings: Settings, name: str, made: DataFrame) -> list[Problem]:

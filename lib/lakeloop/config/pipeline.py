@@ -12,7 +12,7 @@ from lakeloop.config.gold import Gold
 from lakeloop.config.maintenance import Maintenance
 from lakeloop.config.model import Gate, Model
 from lakeloop.config.monitoring import Monitoring
-from lakeloop.config.sources import HISTORY, Source
+from lakeloop.config.sources import HISTORY, START, Source
 from lakeloop.config.values import Name, Section
 
 
@@ -44,3 +44,10 @@ class Pipeline(Section):
     def histories(self) -> dict[str, str]:
         """The sources that keep a history, by the name of its table in silver."""
         return {f"{name}{HISTORY}": name for name, source in self.sources.items() if source.history}
+
+    def key(self, layer: str, name: str) -> list[str]:
+        """The columns that identify a row of a table of silver or gold."""
+        if layer == "gold":
+            return list(self.gold[name].key)
+        followed = self.histories().get(name)
+        return [*self.sources[followed].key, START] if followed else self.sources[name].identity()

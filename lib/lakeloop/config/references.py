@@ -326,4 +326,4 @@ def spine_time(pipeline: Pipeline) -> str | None:
 def spine_key(pipeline: Pipeline) -> list[str]:
     """The columns that identify a row of the spine."""
     layer, _, name = pipeline.model.spine.partition(".")
-    return list(pipeline.gold[name].key if layer == "gold" else pipeline.sources[name].identity())
+    return pipeline.key(layer, name)
